@@ -1,5 +1,6 @@
 """The network: a deep ReLU MLP started from an alpha-scaled initialization (paper, Section 2, Training Setup)."""
 
+import itertools
 import zipfile
 
 import torch
@@ -15,7 +16,7 @@ class MLP(nn.Module):
     def __init__(self, depth, width):
         super().__init__()
         sizes = [784] + [width] * (depth - 1) + [10]
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes, sizes[1:]))
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in itertools.pairwise(sizes))
 
     def layer_outputs(self, x):
         """Yields the output of each linear layer, before the ReLU, from the first to the output layer.
@@ -69,6 +70,6 @@ def load_checkpoint(path):
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
             if intact and checkpoint.keys() == {"config", "step", "model", "optimizer"}:
                 return checkpoint
-        except Exception:  # zipfile and torch.load raise a dozen types
+        except Exception:  # noqa: BLE001 - zipfile and torch.load raise a dozen types
             raise damaged from None
     raise damaged

@@ -27,11 +27,11 @@ def parse_args(argv=None):
 if __name__ == "__main__":
     parse_args()  # wrong arguments are answered before PyTorch's slow import
 
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
+import torch
+import torch.nn.functional as F
 
-from data import load_mnist, minibatches  # noqa: E402
-from model import MLP, load_checkpoint  # noqa: E402
+from data import load_mnist, minibatches
+from model import MLP, load_checkpoint
 
 
 def layer_features(model, x, chunk=1000):
@@ -138,16 +138,32 @@ def measure(model, train, test, seed, step, probe):
 
 
 def main(argv=None):
+    """The command line. Returns: the exit status, 0, or 1 after a fault's one line."""
     args = parse_args(argv)
     try:
         checkpoint = load_checkpoint(args.run / "checkpoint.pt")
-        config = checkpoint["config"]
-        train, test, digest = load_mnist(args.data_dir, config["n_train"])
+        config, dtype = checkpoint["config"], getattr(torch, checkpoint["config"]["dtype"])
+        train, test, digest = load_mnist(args.data_dir, config["n_train"], dtype)
         if digest != config["data_sha256"]:
-            raise ValueError(f"{args.data_dir}: expected the data that the run was trained on, {config['data']}, found "
+            raise ValueError(f"{args.data_dir}: expected the data that the run was trained on ({config['data']}), found "
                              "other; see --data-dir")
     except (OSError, ValueError) as error:
         print(f"probes.py: error: {error}", file=sys.stderr)
         return 1
-    model = MLP(config["depth"], config["width"]).to(getattr(torch, config["dtype"]))
+    model = MLP(config["depth"], config["width"]).to(dtype)
     model.load_state_dict(checkpoint["model"])
+    row = measure(model, train, test, config["seed"], checkpoint["step"], probe=True)
+    features = layer_features(model, test[0])
+    literal = len(test[0]) * torch.finfo(torch.float64).eps  # the paper's max(n, d) * eps, read to the letter
+
+    print(f"{args.run} at step {checkpoint['step']}: training accuracy {row['train_acc']:.4f}, test accuracy {row['test_acc']:.4f}")
+    print("layer  rank  rank (max(n, d) eps)  live units  probe accuracy  weight norm")
+    for number, layer in enumerate(model.layers, start=1):
+        rank_literal = numerical_rank(features[number - 1, :, : layer.out_features], rtol=literal)
+        print(f"{number:5}  {row[f'rank_{number}']:4}  {rank_literal:20}  {row.get(f'live_{number}', '-'):>10}  "
+              f"{row[f'probe_{number}']:14.4f}  {weight_norm(layer):11.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

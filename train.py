@@ -148,7 +148,7 @@ def open_log(folder):
     Returns: a binary file, unbuffered. Raises: OSError, also where another process trains this run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    log = open(folder / "log.csv", "ab+", buffering=0)
+    log = open(folder / "log.csv", "ab+", buffering=0)  # noqa: SIM115 - its caller closes it
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,0 +1,717 @@
+"""The tests, each against an oracle, an exact value or a property: make test. The long ones: make fuzz. Speed: make bench.
+
+Runs in here train on 300 and test on 200 images of MNIST, with networks of width 16, unless a test says otherwise.
+"""
+
+import fcntl
+import gzip
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import data
+import model
+import plot
+import probes
+import train
+
+torch.set_num_threads(1)  # these networks are too small for more
+HERE = Path(__file__).parent
+FUZZ = bool(os.environ.get("FUZZ"))
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+SPLITS = {"train": 300, "t10k": 200}
+RUN = ["--depth=3", "--width=16", "--n-train=300", "--batch-size=64", "--alpha=4", "--steps=60", "--log-every=20",
+       "--probe-every=40", "--device=cpu"]
+
+
+def to_idx(array):
+    """The bytes of an IDX file of unsigned bytes, written from the format's description."""
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A folder with the first images and labels of MNIST, as a drop-in replacement: two plain files, two gzip."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for prefix, count in SPLITS.items():
+        images, labels = data.load_split(data.DATA_DIR, prefix)
+        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(to_idx(images[:count])))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(to_idx(labels[:count]))
+    return folder
+
+
+@pytest.fixture
+def run(tiny, tmp_path, capsys):
+    """A function that runs train.py in this process with RUN and more arguments; returns status, stdout, stderr."""
+
+    def start(*more, out=tmp_path / "run"):
+        try:
+            status = train.main([*RUN, "--data-dir", str(tiny), "--out", str(out), *map(str, more)])
+        except SystemExit as error:
+            status = error.code
+        return status, *capsys.readouterr()
+
+    start.folder = tmp_path / "run"
+    return start
+
+
+def contents(folder):
+    """The bytes of a run's log and the tensors of its checkpoint, to compare two runs bit for bit."""
+    checkpoint = model.load_checkpoint(folder / "checkpoint.pt")
+    moments = [t for _, state in sorted(checkpoint["optimizer"]["state"].items()) for t in state.values()]
+    return (folder / "log.csv").read_bytes(), checkpoint["step"], [*checkpoint["model"].values(), *moments]
+
+
+def assert_same(folder, other):
+    (log, step, tensors), (other_log, other_step, other_tensors) = contents(folder), contents(other)
+    assert log == other_log and step == other_step and len(tensors) == len(other_tensors)
+    assert all(map(torch.equal, tensors, other_tensors))
+
+
+def assert_one_line(status, error, *parts):
+    assert status in (1, 2) and error.count("\n") == 1 and "Traceback" not in error
+    for part in parts:
+        assert part in error
+
+
+# ---- data.py ----
+
+
+def test_mnist_is_the_original():
+    images, labels = data.load_split(data.DATA_DIR, "train")
+    assert images.shape == (60000, 28, 28) and np.bincount(labels).tolist() == [
+        5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    images, labels = data.load_split(data.DATA_DIR, "t10k")
+    assert images.shape == (10000, 28, 28) and labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+
+
+def test_load_mnist_scales_and_cuts():
+    (x, y), (test_x, test_y), digest = data.load_mnist(data.DATA_DIR, 7, torch.float64)
+    images, labels = data.load_split(data.DATA_DIR, "train")
+    assert torch.equal(x, torch.tensor(images[:7].reshape(7, 784) / 255.0)) and y.tolist() == labels[:7].tolist()
+    assert test_x.shape == (10000, 784) and test_x.dtype == torch.float64 and test_y.shape == (10000,)
+    assert digest != data.load_mnist(data.DATA_DIR, 8)[2]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("shape", [(1,), (17,), (5, 28, 28)])
+def test_idx_round_trip(tmp_path, pack, shape):
+    array = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    (tmp_path / "x").write_bytes(pack(to_idx(array)))
+    read = data.read_idx(tmp_path / "x", shape[1:])
+    assert read.dtype == np.uint8 and np.array_equal(read, array)
+
+
+def test_idx_fuzz(tmp_path):
+    """Mutated files are refused in one line or read as the original. A plain file has no checksum, so there the
+    elements themselves are left alone; in gzip every byte may change. Reading stays within bounded memory."""
+    rng = random.Random(0)
+    array = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    plain, path = to_idx(array), tmp_path / "x"
+    huge = [bytes([0, 0, 8, 3]) + struct.pack(">3I", *dims) for dims in ((2**32 - 1, 28, 28), (2**32 - 1,) * 3, (85600, 28, 28))]
+    bomb = gzip.compress(huge[2] + bytes(2**27))
+    accepted = refused = 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for i in range(10_000 if FUZZ else 400):
+        packed = rng.random() < 0.5
+        raw = bytearray(gzip.compress(plain, 1) if packed else plain)
+        span = len(raw) if packed and rng.random() < 0.7 else 16
+        kind = rng.randrange(6)
+        if kind == 0:
+            raw[rng.randrange(span)] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del raw[rng.randrange(len(raw)) :]
+        elif kind == 2:
+            raw += rng.randbytes(rng.randrange(1, 50))
+        elif kind == 3:
+            for _ in range(rng.randrange(1, 5)):
+                raw[rng.randrange(span)] = rng.randrange(256)
+        elif kind == 4:
+            header = bytes([0, 0, rng.randrange(256), rng.randrange(5)]) + rng.randbytes(12)
+            raw = header + plain[16:]
+            raw = bytearray(gzip.compress(raw, 1)) if packed else raw
+        elif i % 50 == 5:
+            raw = bomb
+        else:
+            raw = rng.choice(huge) + plain[16:]
+            raw = gzip.compress(raw, 1) if packed else raw
+        path.write_bytes(raw)
+        try:
+            read = data.read_idx(path, (28, 28))
+        except ValueError as error:
+            assert str(path) in str(error) and "expected" in str(error) and "found" in str(error) and "\n" not in str(error)
+            refused += 1
+        else:
+            assert np.array_equal(read, array)
+            accepted += 1
+    assert refused > 10 * accepted
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024  # KiB
+    print(f"{refused} of {refused + accepted} mutated files refused, {accepted} read as the original")
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("t10k-labels-idx1-ubyte", None, "found neither"),
+    ("t10k-labels-idx1-ubyte", to_idx(np.zeros(199, np.uint8)), "expected 200 labels"),
+    ("t10k-labels-idx1-ubyte", to_idx(np.full(200, 10, np.uint8)), "expected labels 0 to 9, found 10"),
+    ("train-labels-idx1-ubyte", to_idx(np.zeros((300, 1), np.uint8)), "00000801"),
+    ("train-labels-idx1-ubyte", b"", "found "),
+    ("train-images-idx3-ubyte.gz", to_idx(np.zeros((300, 28, 27), np.uint8)), "found (300, 28, 27)"),
+    ("train-images-idx3-ubyte.gz", to_idx(np.zeros((200, 28, 28), np.uint8)), "expected 200 labels"),
+])
+def test_bad_data_gets_one_line(tiny, tmp_path, run, name, content, said):
+    shutil.copytree(tiny, folder := tmp_path / "copy")
+    (folder / name).unlink() if content is None else (folder / name).write_bytes(content)
+    status, _, error = run("--data-dir", folder)
+    assert_one_line(status, error, said, str(folder))
+    assert not run.folder.exists()
+
+
+def test_minibatches_cover_each_epoch():
+    batches = data.minibatches(10, 4, torch.Generator().manual_seed(3))
+    epochs = [[next(batches) for _ in range(3)] for _ in range(3)]
+    assert [[len(b) for b in epoch] for epoch in epochs] == [[4, 4, 2]] * 3
+    assert all(sorted(torch.cat(epoch).tolist()) == list(range(10)) for epoch in epochs)
+    assert len({tuple(torch.cat(epoch).tolist()) for epoch in epochs}) == 3
+
+
+# ---- model.py ----
+
+
+def plain_network(depth, width, alpha, seed, dtype=torch.float32):
+    """The oracle: plain nn.Linear layers drawn in order, in nn.Sequential."""
+    torch.manual_seed(seed)
+    sizes = [784] + [width] * (depth - 1) + [10]
+    layers = [m for i in range(depth) for m in (nn.Linear(sizes[i], sizes[i + 1]), nn.ReLU())][:-1]
+    network = nn.Sequential(*layers).to(dtype)
+    with torch.no_grad():
+        for p in network.parameters():
+            p *= alpha
+    return network
+
+
+def test_initialization_is_alpha_times_pytorchs():
+    scaled, plain = model.scaled_mlp(5, 30, 8.0, seed=7), plain_network(5, 30, 1.0, seed=7)
+    assert all(torch.equal(p, 8 * q) for p, q in zip(scaled.parameters(), plain.parameters(), strict=True))
+    assert probes.weight_norm(scaled) / probes.weight_norm(plain) == pytest.approx(8, rel=1e-6)
+    double = model.scaled_mlp(5, 30, 8.0, seed=7, dtype=torch.float64)
+    assert all(torch.equal(p, q.double()) for p, q in zip(double.parameters(), scaled.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_network_equals_plain_layers(dtype):
+    x = torch.rand(40, 784, dtype=dtype)
+    network, plain = model.scaled_mlp(4, 50, 2.0, 1, dtype), plain_network(4, 50, 2.0, 1, dtype)
+    torch.testing.assert_close(network(x), plain(x))
+    outputs = list(network.layer_outputs(x))
+    for layer, output in enumerate(outputs, start=1):
+        torch.testing.assert_close(output.to_dense(), plain[: 2 * layer - 1](x))  # before the ReLU
+
+
+@pytest.mark.parametrize(("optimizer", "dtype", "tolerance"), [
+    ("adamw", "float64", 1e-12), ("adamw", "float32", 2e-5), ("adam", "float64", 1e-12)])
+def test_training_equals_a_plain_loop(run, tiny, optimizer, dtype, tolerance):
+    """50 steps of train.py against nn.Sequential, torch.optim and the MSE written out, on the same minibatches."""
+    assert run("--steps", 50, "--optimizer", optimizer, "--dtype", dtype, "--weight-decay", 0.1, "--seed", 3)[0] == 0
+    (x, y), _, _ = data.load_mnist(tiny, 300, getattr(torch, dtype))
+    network = plain_network(3, 16, 4.0, 3, getattr(torch, dtype))
+    oracle = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[optimizer](network.parameters(), lr=1e-3, weight_decay=0.1)
+    order, one_hot = torch.Generator().manual_seed(3), torch.eye(10, dtype=x.dtype)[y]
+    for batch in [b for _ in range(10) for b in torch.randperm(300, generator=order).split(64)]:
+        loss = ((network(x[batch]) - one_hot[batch]) ** 2).mean()
+        oracle.zero_grad()
+        loss.backward()
+        oracle.step()
+    weights = model.load_checkpoint(run.folder / "checkpoint.pt")["model"].values()
+    for weight, expected in zip(weights, network.parameters(), strict=True):
+        assert (weight - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+# ---- probes.py ----
+
+
+@pytest.mark.parametrize("rank", [0, 1, 7, 50])
+def test_rank_of_known_matrices(rank):
+    rng = np.random.default_rng(rank)
+    features = rng.standard_normal((300, rank)) @ rng.standard_normal((rank, 50)) + 3
+    assert probes.numerical_rank(torch.tensor(features)) == rank
+
+
+def plain_rank(features):
+    """The oracle: numpy's singular values of the covariance matrix above the default tolerance."""
+    values = np.linalg.svd(np.cov(features.double().numpy().T), compute_uv=False)
+    return int((values > values.max() * len(values) * np.finfo(np.float64).eps).sum())
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A deep network trained for 100 steps on real MNIST: dead units, features of very different sizes."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    train.main(f"--depth 8 --width 100 --n-train 1000 --steps 100 --device cpu --out {out}".split())
+    checkpoint = model.load_checkpoint(out / "checkpoint.pt")
+    network = model.MLP(8, 100)
+    network.load_state_dict(checkpoint["model"])
+    return network, out
+
+
+def test_cheap_ranks_are_the_plain_ranks(trained):
+    """Float32 features and hermitian=True give the integers of float64 features and numpy's SVD on a trained network."""
+    network, out = trained
+    _, (x, _), _ = data.load_mnist(data.DATA_DIR, 1)
+    features = probes.layer_features(network, x)
+    double = model.MLP(8, 100).double()
+    double.load_state_dict(network.state_dict())
+    exact = probes.layer_features(double, x.double())
+    log = plot.read_log(out)
+    ranks = []
+    for number, layer in enumerate(network.layers, start=1):
+        columns = slice(layer.out_features)
+        ranks.append(probes.numerical_rank(features[number - 1, :, columns]))
+        assert ranks[-1] == plain_rank(exact[number - 1, :, columns]) == log[f"rank_{number}"][-1]
+    assert min(ranks[:-1]) < 100  # some units are dead, or this shows little
+
+
+def test_features_live_units_and_norm(trained):
+    network, _ = trained
+    x = torch.rand(50, 784)
+    features = probes.layer_features(network, x, chunk=7)
+    for layer, output in enumerate(network.layer_outputs(x)):
+        torch.testing.assert_close(features[layer, :, : output.shape[1]], output.to_dense(), rtol=1e-4, atol=1e-4)
+    assert features[-1, :, 10:].abs().max() == 0
+    assert probes.live_units(torch.tensor([[1.0, 0, -1, -1], [-1, 0, -1, 2]])) == 2
+    everything = np.concatenate([p.detach().numpy().ravel() for p in network.parameters()]).astype(np.float64)
+    assert probes.weight_norm(network) == pytest.approx(np.linalg.norm(everything), rel=1e-6)
+
+
+def probe_data(separable, n=600, width=30):
+    """Features of two layers and the output layer: class means far apart, or noise alone."""
+    rng = torch.Generator().manual_seed(5)
+    labels = torch.arange(n) % 10
+    features = torch.randn(3, n, width, generator=rng)
+    features[:, :, :10] += 30 * separable * torch.eye(10)[labels]
+    features[2, :, 10:] = 0
+    return features, labels
+
+
+@pytest.mark.parametrize(("separable", "low", "high"), [(True, 0.99, 1.0), (False, 0.05, 0.17)])
+def test_probe_tells_separable_features(separable, low, high):
+    features, labels = probe_data(separable)
+    halves = (features[:, :400], labels[:400]), (features[:, 400:], labels[400:])
+    accuracy = probes.probe_accuracies(model.MLP(3, 30), *halves, torch.Generator().manual_seed(0))
+    assert len(accuracy) == 3 and all(low <= a <= high for a in accuracy.tolist())
+
+
+def test_batched_probes_equal_one_after_another(tiny):
+    """All heads at once against one nn.Linear after another, with the same draws, cross-entropy and Adam."""
+    network = model.scaled_mlp(3, 30, 1.0, 0)
+    (x, y), (test_x, test_y), _ = data.load_mnist(tiny, 300)
+    features, test_features = probes.layer_features(network, x), probes.layer_features(network, test_x)
+    accuracy = probes.probe_accuracies(
+        network, (features, y), (test_features, test_y), torch.Generator().manual_seed(1), steps=100, batch_size=128)
+    generator = torch.Generator().manual_seed(1)
+    uniform = [2 * torch.rand(3, 10, columns, generator=generator) - 1 for columns in (30, 1)]
+    order = [b for _ in range(34) for b in torch.randperm(300, generator=generator).split(128)][:100]
+    for layer, width in enumerate((30, 30, 10)):
+        head = nn.Linear(width, 10)
+        with torch.no_grad():
+            head.weight.copy_(uniform[0][layer, :, :width] * width**-0.5)
+            head.bias.copy_(uniform[1][layer, :, 0] * width**-0.5)
+        adam = torch.optim.Adam(head.parameters(), lr=1e-3)
+        for batch in order:
+            loss = F.cross_entropy(head(features[layer, batch, :width]), y[batch])
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+        expected = (head(test_features[layer, :, :width]).argmax(1) == test_y).double().mean()
+        assert abs(accuracy[layer] - expected) <= 0.011  # two of 200 images: float32 rounding may turn a close call
+
+
+# ---- train.py: the run folder ----
+
+
+def test_log_and_config(run):
+    status, out, _ = run()
+    assert status == 0
+    log = np.genfromtxt(run.folder / "log.csv", delimiter=",", names=True)
+    names = "step train_loss train_acc test_loss test_acc weight_norm last_layer_norm rank_1 rank_2 rank_3 live_1 live_2 probe_1 probe_2 probe_3"
+    assert log.dtype.names == tuple(names.split()) and log["step"].tolist() == [0, 10, 20, 30, 40, 60]
+    assert np.isnan(log["rank_1"]).tolist() == [False, False, True, False, False, False]
+    assert not np.isnan(log["test_acc"]).any() and not np.isnan(log["last_layer_norm"]).any()
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["alpha"] == 4 and config["threads"] == torch.get_num_threads() and config["torch"] == torch.__version__
+    assert str(run.folder) not in json.dumps(config) and re.search(r"60 +100 %.*train loss.*test loss", out)
+    assert "tunnel length" in out and f"python plot.py {run.folder}" in out
+    # the last row is the state after 60 steps
+    network, row = model.MLP(3, 16), log[-1]
+    network.load_state_dict(model.load_checkpoint(run.folder / "checkpoint.pt")["model"])
+    assert row["weight_norm"] == pytest.approx(probes.weight_norm(network), rel=1e-5)
+    assert row["last_layer_norm"] == pytest.approx(probes.weight_norm(network.layers[2]), rel=1e-5)
+
+
+def test_measured_losses_and_accuracies(tiny):
+    network = plain_network(3, 16, 4.0, 0)
+    train_set, test_set, _ = data.load_mnist(tiny, 300)
+    for probe in (False, True):
+        row = probes.measure(model.scaled_mlp(3, 16, 4.0, 0), train_set, test_set, 0, 0, probe)
+        for name, (x, y) in (("train", train_set), ("test", test_set)):
+            outputs = network(x).detach()
+            assert row[f"{name}_loss"] == pytest.approx(((outputs - torch.eye(10)[y]) ** 2).mean().item(), rel=1e-5)
+            assert row[f"{name}_acc"] == (outputs.argmax(1) == y).sum().item() / len(y)
+
+
+def test_run_names():
+    names = {"": "d12-n5000-a8-wd0.01-s0", "--depth 4 --weight-decay 0.005 --seed 2": "d4-n5000-a8-wd0.005-s2",
+             "--width 200 --dtype float64": "d12-n5000-a8-wd0.01-s0-w200-float64",
+             "--alpha 0.5 --lr 0.01 --steps 9 --optimizer adam": "d12-n5000-a0.5-wd0.01-s0-lr0.01-steps9-adam",
+             "--data-dir /x/fashion": "d12-n5000-a8-wd0.01-s0-fashion"}
+    for arguments, name in names.items():
+        assert train.parse_args(["--device", "cpu", *arguments.split()])[1] == Path("results") / name
+
+
+def test_same_seed_same_bytes_and_measuring_changes_nothing(run, tmp_path):
+    run()
+    run(out=tmp_path / "again")
+    assert_same(run.folder, tmp_path / "again")
+    run("--log-every", 7, "--probe-every", 7, out=tmp_path / "often")
+    assert all(map(torch.equal, contents(run.folder)[2], contents(tmp_path / "often")[2]))
+    run("--seed", 1, out=tmp_path / "other")
+    assert not torch.equal(contents(run.folder)[2][0], contents(tmp_path / "other")[2][0])
+
+
+def test_finished_run_is_left_alone(run):
+    run()
+    before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in run.folder.iterdir()}
+    status, out, _ = run()
+    assert status == 0 and "finished" in out
+    (run.folder / "checkpoint.pt").rename(run.folder.parent / "checkpoint.pt")  # as committed
+    assert run()[0] == 0
+    (run.folder.parent / "checkpoint.pt").rename(run.folder / "checkpoint.pt")
+    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in run.folder.iterdir()}
+
+
+@pytest.mark.parametrize("short", [50, 40, 20])
+def test_raising_steps_continues(run, tmp_path, short):
+    """50 is off the logging grid, 40 on both grids, 20 on the logging grid alone: the log is as if made at once."""
+    run("--steps", short)
+    status, out, _ = run()
+    assert status == 0 and f"continuing from step {short}" in out
+    run(out=tmp_path / "at_once")
+    assert_same(run.folder, tmp_path / "at_once")
+    assert (run.folder / "config.json").read_bytes() == (tmp_path / "at_once/config.json").read_bytes()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_save_a_checkpoint(run, tmp_path, monkeypatch, number, status):
+    measure, steps = probes.measure, []
+
+    def interrupt(*args, **kwargs):
+        steps.append(args[4])
+        if args[4] == 20:
+            os.kill(os.getpid(), number)
+        return measure(*args, **kwargs)
+
+    monkeypatch.setattr(probes, "measure", interrupt)
+    code, out, _ = run()
+    assert code == status and "the same command continues" in out and steps[-1] == 20
+    assert contents(run.folder)[1] == 21
+    monkeypatch.undo()
+    assert run()[0] == 0
+    run(out=tmp_path / "whole")
+    assert_same(run.folder, tmp_path / "whole")
+
+
+def test_kill_fuzz(tiny, tmp_path):
+    """Killed with SIGKILL at random moments, also while it writes a checkpoint, and resumed each time, a run ends with
+    the bytes of one that was never killed."""
+    rng, kills = random.Random(1), 20 if FUZZ else 5
+    command = [sys.executable, str(HERE / "train.py"), *RUN, "--steps", "400", "--log-every", "10", "--probe-every", "10",
+               "--data-dir", str(tiny), "--out"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    killed = during_write = 0
+    for _ in range(10 * kills):
+        with subprocess.Popen([*command, str(tmp_path / "killed")], env=environment, stdout=subprocess.PIPE, text=True) as process:
+            if rng.random() < 0.8:
+                process.stdout.readline()  # trains, or has said that it continues
+            time.sleep(rng.uniform(0, 0.6))
+            if rng.random() < 0.5:  # wait for a checkpoint to be under way
+                deadline = time.monotonic() + 0.5
+                while not list(tmp_path.glob("killed/*.tmp")) and time.monotonic() < deadline:
+                    pass
+            process.kill()
+            process.stdout.read()
+        killed += process.returncode == -signal.SIGKILL
+        during_write += (tmp_path / "killed/checkpoint.pt.tmp").exists()
+        if killed == kills or process.returncode == 0:
+            break
+    for name in ("killed", "whole"):
+        subprocess.run([*command, str(tmp_path / name)], env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert_same(tmp_path / "killed", tmp_path / "whole")
+    print(f"killed {killed} times, {during_write} of them while a file was being written")
+
+
+def test_second_process_is_refused(run):
+    run("--steps", 20)
+    with open(run.folder / "log.csv", "ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        status, _, error = run()
+    assert_one_line(status, error, "another process is training this run")
+    assert run()[0] == 0  # the lock went with its holder
+
+
+@pytest.mark.parametrize("room", ["checkpoint", "row"])
+def test_full_disk(run, tmp_path, room):
+    """With the size of files limited, the run ends with one line; its checkpoint and log stay, and it continues."""
+    run("--steps", 40)
+    before = {p.name: p.read_bytes() for p in run.folder.iterdir()}
+    limit = 2000 if room == "checkpoint" else len(before["log.csv"]) - 30
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if room == "row":  # a checkpoint is larger than the log, so let it through
+        save, train.save_checkpoint = train.save_checkpoint, lambda *_: None
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, kept[1]))
+        status, _, error = run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+        if room == "row":
+            train.save_checkpoint = save
+    assert_one_line(status, error)
+    after = {p.name: p.read_bytes() for p in run.folder.iterdir()}
+    assert after.keys() == before.keys() and after["checkpoint.pt"] == before["checkpoint.pt"]
+    assert before["log.csv"].startswith(after["log.csv"]) and after["log.csv"].endswith(b"\n")
+    run()
+    run(out=tmp_path / "whole")
+    assert_same(run.folder, tmp_path / "whole")
+
+
+def test_folder_lost_or_unusable(run, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    assert_one_line(*run(out=tmp_path / "file/run")[::2], "file")
+    assert_one_line(*run(out=tmp_path / "file")[::2], "file")
+    monkeypatch.setattr(train, "is_logged", lambda *_: shutil.rmtree(run.folder, ignore_errors=True))
+    assert_one_line(*run()[::2], "checkpoint.pt")
+
+
+def test_foreign_folder_is_refused(run):
+    run.folder.mkdir()
+    (run.folder / "thesis.txt").write_text("precious")
+    assert_one_line(*run()[::2], "no config.json")
+    assert [p.read_text() for p in run.folder.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--alpha", 3], "alpha is 4.0 there and 3.0 here"), (["--steps", 20], "steps is 60 there and 20 here"),
+    (["--weight-decay", 0.5, "--seed", 1], "seed is 0 there and 1 here")])
+def test_changed_configuration_is_refused(run, arguments, said):
+    run()
+    before = contents(run.folder)[0]
+    assert_one_line(*run(*arguments)[::2], said)
+    assert contents(run.folder)[0] == before
+
+
+def test_changed_data_or_threads_are_refused(run, tiny, tmp_path):
+    run("--steps", 20)
+    shutil.copytree(tiny, tmp_path / tiny.name)
+    (tmp_path / tiny.name / "t10k-labels-idx1-ubyte").write_bytes(to_idx(np.zeros(200, np.uint8)))
+    assert_one_line(*run("--data-dir", tmp_path / tiny.name)[::2], "data_sha256")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        assert_one_line(*run()[::2], f"threads is {threads} there", "OMP_NUM_THREADS")
+    finally:
+        torch.set_num_threads(threads)
+
+
+def damage(name, change):
+    def apply(folder):
+        (folder / name).write_bytes(change((folder / name).read_bytes()))
+
+    return pytest.param(apply, name, id=f"{name}-{change.__name__}")
+
+
+def truncated(content):
+    return content[: len(content) // 2]
+
+
+def flipped(content):
+    return content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
+
+
+def foreign(_):
+    return b"PK not what you think"
+
+
+def empty(_):
+    return b""
+
+
+@pytest.mark.parametrize(("apply", "name"), [
+    damage("checkpoint.pt", truncated), damage("checkpoint.pt", flipped), damage("checkpoint.pt", foreign),
+    damage("checkpoint.pt", empty), damage("config.json", truncated), damage("config.json", foreign),
+    damage("config.json", lambda _: b"[1]"), damage("config.json", lambda _: b'{"format": 99}'), damage("log.csv", truncated),
+    damage("log.csv", empty), damage("log.csv", foreign)])
+def test_damaged_files_are_named_and_kept(run, apply, name):
+    run("--steps", 40)
+    apply(run.folder)
+    before = {p: p.read_bytes() for p in run.folder.iterdir()}
+    assert_one_line(*run()[::2], str(run.folder / name))
+    assert before == {p: p.read_bytes() for p in run.folder.iterdir()}
+
+
+def test_broken_last_line_past_the_checkpoint(run, tmp_path):
+    """It is named, dropped and written again, as every row past the checkpoint."""
+    run("--steps", 40)
+    with open(run.folder / "log.csv", "a") as log:
+        log.write("41,0.5,0.")
+    with pytest.raises(ValueError, match=r"log.csv: expected 15 numbers in line 7, found '41,0.5,0.'; continue the run"):
+        plot.read_log(run.folder)
+    status, out, _ = run()
+    assert status == 0 and "rows from step 40 on are written again" in out
+    run(out=tmp_path / "whole")
+    assert_same(run.folder, tmp_path / "whole")
+
+
+def test_lost_checkpoint(run):
+    run("--steps", 40)
+    (run.folder / "checkpoint.pt").unlink()
+    before = (run.folder / "log.csv").read_bytes()
+    assert_one_line(*run()[::2], "expected a checkpoint to continue from, found none")
+    assert (run.folder / "log.csv").read_bytes() == before
+
+
+def test_checkpoint_cannot_execute_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    torch.save({"config": Evil(), "step": 0, "model": {}, "optimizer": {}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"checkpoint.pt: expected an intact checkpoint"):
+        model.load_checkpoint(tmp_path / "checkpoint.pt")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_divergence_stops_with_the_last_good_row(run):
+    status, _, error = run("--lr", 1e18)
+    assert_one_line(status, error, "diverged by step", "smaller --lr")
+    log = plot.read_log(run.folder)
+    assert len(log["step"]) >= 1 and np.isfinite(log["train_loss"]).all()
+
+
+@pytest.mark.parametrize("arguments", [
+    "--depth 1", "--depth two", "--width 0", "--n-train 0", "--n-train 60001", "--alpha 0", "--alpha -1", "--alpha nan",
+    "--alpha inf", "--weight-decay -0.1", "--weight-decay nan", "--lr 0", "--batch-size 0", "--steps -1", "--steps 1e5", "--seed -1",
+    "--seed 4294967296", "--optimizer sgd", "--dtype float16", "--device tpu", "--log-every 0", "--probe-every 30", "--unknown 1",
+    "--dept 4", "stray"] + ["--device cuda"] * (not torch.cuda.is_available()))
+def test_bad_arguments_get_one_line_and_status_2(run, arguments):
+    status, _, error = run(*arguments.split())
+    assert status == 2
+    assert_one_line(status, error, "train.py: error:", arguments.split()[0].split("=")[0])
+    assert not run.folder.exists()
+
+
+def test_arguments_are_checked_before_slow_imports(tmp_path):
+    code = "import sys, {0}\ntry: {0}.main({1})\nexcept SystemExit: pass\nassert not {{'torch', 'matplotlib'}} & set(sys.modules)"
+    for module, arguments in (("train", ["--depth", "1"]), ("train", ["--help"]), ("plot", [str(tmp_path)]), ("plot", ["--help"])):
+        subprocess.run([sys.executable, "-c", code.format(module, arguments)], cwd=HERE, check=True, capture_output=True)
+    out = subprocess.run([sys.executable, "-X", "importtime", "probes.py", str(tmp_path)], cwd=HERE, capture_output=True, text=True, check=False)
+    assert out.returncode == 2 and "no config.json" in out.stderr and "| torch" not in out.stderr
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_graph_equals_eager_steps(run, tmp_path, monkeypatch):
+    """Captured steps against plain ones within float32 rounding, short last batch included, and across a resume."""
+    run("--device", "cuda", "--steps", 30)
+    run("--device", "cuda")
+    monkeypatch.setattr(train, "captured", lambda train_step, *_: train_step)
+    run("--device", "cuda", out=tmp_path / "eager")
+    for a, b in zip(contents(run.folder)[2], contents(tmp_path / "eager")[2], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+# ---- probes.py and plot.py on run folders ----
+
+
+def test_probes_table(run, tiny, capsys):
+    run()
+    assert probes.main([str(run.folder), "--data-dir", str(tiny)]) == 0
+    table = capsys.readouterr().out.splitlines()
+    log = plot.read_log(run.folder)
+    for layer, line in enumerate(table[2:], start=1):
+        number, rank, _, _, accuracy, _ = line.split()
+        assert int(number) == layer and int(rank) == log[f"rank_{layer}"][-1]
+        assert float(accuracy) == pytest.approx(log[f"probe_{layer}"][-1], abs=5e-5)
+    assert probes.main([str(run.folder)]) == 1 and "expected the data that the run was trained on" in capsys.readouterr().err
+    (run.folder / "checkpoint.pt").unlink()
+    with pytest.raises(SystemExit, match="2"):
+        probes.main([str(run.folder)])
+    assert "found none (runs are committed without theirs)" in capsys.readouterr().err
+
+
+def write_run(folder, rows, depth=4, **settings):
+    """A run folder with a log made up by the test: rows, {column: values}, the rest empty."""
+    folder.mkdir(parents=True)
+    config = {"format": 1, "depth": depth, "n_train": 10, "weight_decay": 0.01, "log_every": 500, "probe_every": 500, "steps": 10_000}
+    (folder / "config.json").write_text(json.dumps(config | settings))
+    names = plot.columns(depth)
+    lines = [",".join(names)] + [
+        ",".join("" if np.isnan(v := rows.get(n, [np.nan] * (i + 1))[i]) else f"{v:g}" for n in names) for i in range(len(rows["step"]))]
+    (folder / "log.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("count", [1, 2, 41])
+def test_plot_draws_what_is_there(tmp_path, monkeypatch, count):
+    monkeypatch.setattr(plot, "HERE", tmp_path)
+    steps = np.arange(count) * 500.0
+    folder = write_run(tmp_path / "some", {"step": steps, "train_acc": steps / 20_000, "test_acc": steps / 20_000})
+    assert plot.main([str(folder)]) == 0
+    assert (tmp_path / "figures/some.png").read_bytes().startswith(b"\x89PNG")
+    assert plot.main([str(folder), "--format", "svg"]) == 0 and (tmp_path / "figures/some.svg").stat().st_size > 1000
+
+
+def test_plot_says_why_it_cannot(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(plot, "HERE", tmp_path)
+    write_run(tmp_path / "norows", {"step": []})
+    shutil.copytree(tmp_path / "norows", tmp_path / "nolog")
+    (tmp_path / "nolog/log.csv").unlink()
+    shutil.copytree(tmp_path / "norows", tmp_path / "noheader")
+    (tmp_path / "noheader/log.csv").write_text("")
+    for what, said in (("norows", "found none yet"), ("nolog", "log.csv"), ("noheader", "expected the header"),
+                       ("missing", "no config.json"), ("fig1", "d12-n2000"), ("claims", "d4-n5000")):
+        assert plot.main([str(tmp_path / what) if what[0] in "nm" else what]) == 1
+        assert_one_line(1, capsys.readouterr().err, said)
+
+
+def test_criteria_on_made_up_curves(tmp_path):
+    """A run that fits at 3,000 and groks in two surges, 4,000-5,000 and 8,000-9,000, each number known."""
+    steps = np.arange(61) * 500.0
+    test = np.interp(steps, [0, 4000, 5000, 8000, 9000], [0.1, 0.1, 0.5, 0.5, 0.9])
+    rank = np.interp(steps, [0, 10_000, 12_000, 20_000], [400, 400, 200, 200])
+    columns = {"step": steps, "train_acc": np.where(steps >= 3000, 1.0, 0.1), "test_acc": test}
+    columns |= {f"rank_{layer}": rank + 10 * layer for layer in (1, 2, 3)}
+    run = plot.Run(write_run(tmp_path / "r", columns))
+    assert run.fitted == run.train_half == 3000 and run.test_half == 5000 and run.lag == 2000
+    assert run.surges == [(4000, 5000), (8000, 9000)] and run.plateau == pytest.approx(0.5)
+    assert run.groks and run.generalizes and run.final == pytest.approx(0.9)
+    assert run.tunnel == 3 and run.R[-1] == pytest.approx(225)
+    assert run.descent == 10_500  # 425 at 10,000, 375 at 10,500
+
+
+def test_first_from_needs_three_rows():
+    steps = np.arange(6)
+    assert plot.first_from(steps, np.array([1, 1, 0, 1, 1, 1], bool)) == 3
+    assert np.isnan(plot.first_from(steps, np.array([1, 1, 0, 1, 1, 0], bool)))
+    assert plot.smooth(np.array([1.0, 9, 1, 1, 1])).tolist() == [1, 1, 1, 1, 1]
