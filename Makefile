@@ -37,7 +37,7 @@ demo: $(READY)
 	$(PY) plot.py results/demo
 
 lint: $(READY)
-	$(PY) -m ruff check .
+	$(PY) -m ruff check --line-length 120 --extend-select E501 .
 test: $(READY)
 	$(PY) -m pytest -q test_all.py
 fuzz: $(READY)

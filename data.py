@@ -35,7 +35,7 @@ def read_idx(path, item_shape=()):
             header = file.read(header_size)
             magic = bytes([0, 0, 8, 1 + len(item_shape)])
             if header[:4] != magic:
-                raise ValueError(f"{path}: expected an IDX file that starts with {magic.hex()}, found {header[:4].hex()}")
+                raise ValueError(f"{path}: expected an IDX file beginning with {magic.hex()}, found {header[:4].hex()}")
             if len(header) < header_size:
                 raise ValueError(f"{path}: expected a header of {header_size} bytes, found only {len(header)}")
             shape = struct.unpack(f">{1 + len(item_shape)}I", header[4:])
@@ -56,8 +56,7 @@ def read_idx(path, item_shape=()):
 def load_split(data_dir, prefix):
     """Reads the images and labels of one split ("train" or "t10k"), each from NAME or NAME.gz.
 
-    Returns: images uint8 [count, 28, 28], labels uint8 [count] in 0..9.
-    Raises: OSError or ValueError, in one line that names the file.
+    Returns: images uint8 [count, 28, 28], labels uint8 [count] in 0..9. Raises: OSError or ValueError, in one line.
     """
     arrays = []
     for name, item_shape in ((f"{prefix}-images-idx3-ubyte", (28, 28)), (f"{prefix}-labels-idx1-ubyte", ())):

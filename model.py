@@ -1,5 +1,6 @@
 """The network: a deep ReLU MLP started from an alpha-scaled initialization (paper, Section 2, Training Setup)."""
 
+import contextlib
 import itertools
 import zipfile
 
@@ -61,15 +62,11 @@ def load_checkpoint(path):
     Returns: {"config": dict, "step": int, "model": state dict, "optimizer": state dict}, tensors on the CPU.
     Raises: OSError if it cannot be read, ValueError if it is damaged or none of ours, each in one line.
     """
-    damaged = ValueError(f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; restore "
-                         "it, or remove the run's folder to train it again")
-    with open(path, "rb") as file:
-        try:
-            intact = zipfile.ZipFile(file).testzip() is None  # torch.load passes over the checksums
-            file.seek(0)
-            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-            if intact and checkpoint.keys() == {"config", "step", "model", "optimizer"}:
-                return checkpoint
-        except Exception:  # noqa: BLE001 - zipfile and torch.load raise a dozen types
-            raise damaged from None
-    raise damaged
+    with open(path, "rb") as file, contextlib.suppress(Exception):  # zipfile and torch.load raise a dozen types
+        intact = zipfile.ZipFile(file).testzip() is None  # torch.load passes over the checksums
+        file.seek(0)
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        if intact and checkpoint.keys() == {"config", "step", "model", "optimizer"}:
+            return checkpoint
+    raise ValueError(f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; restore it, "
+                     "or remove the run's folder to train it again")

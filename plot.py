@@ -22,9 +22,9 @@ FORMAT = 1  # of a run's folder; a change that old folders cannot follow raises 
 def columns(depth):
     """The log's columns for a network of that depth, as a list of names."""
     names = ["step", "train_loss", "train_acc", "test_loss", "test_acc", "weight_norm", "last_layer_norm"]
-    names += [f"rank_{layer}" for layer in range(1, depth + 1)]
-    names += [f"live_{layer}" for layer in range(1, depth)]
-    return names + [f"probe_{layer}" for layer in range(1, depth + 1)]
+    for name, layers in (("rank", depth), ("live", depth - 1), ("probe", depth)):
+        names += [f"{name}_{layer}" for layer in range(1, layers + 1)]
+    return names
 
 
 def read_config(folder):
@@ -34,28 +34,30 @@ def read_config(folder):
         raise FileNotFoundError(f"{folder}: expected a run's folder, found no config.json in it")
     try:
         config = json.loads(path.read_bytes())
-        found = config.get("format")
-    except (ValueError, AttributeError):
-        raise ValueError(f"{path}: expected a run's settings in JSON, found something else; restore it") from None
-    if found != FORMAT:
-        raise ValueError(f"{path}: expected a run of format {FORMAT}, found {found!r}: it was made by another version")
+        numbers = ("depth", "n_train", "weight_decay", "steps", "log_every", "probe_every")
+        intact = config["format"] == FORMAT and all(config[name] >= 0 for name in numbers)
+    except (ValueError, LookupError, TypeError):
+        intact = False
+    if not intact:
+        raise ValueError(f"{path}: expected a run's settings in JSON, of format {FORMAT}, found a file that is damaged "
+                         "or of another version; restore it")
     return config
 
 
 def read_log(folder):
-    """Reads a run's log.
+    """Reads a run's log. Returns: {column: float array [rows]}, NaN where a quantity was not measured.
 
-    Returns: {column: float array [rows]}, NaN where a quantity was not measured.
     Raises: OSError or ValueError, in one line, where a line is not whole or not in place.
     """
     path, names = Path(folder) / "log.csv", columns(read_config(folder)["depth"])
     lines = path.read_bytes().decode(errors="replace").splitlines(keepends=True)
     if not lines or lines[0] != ",".join(names) + "\n":
-        raise ValueError(f"{path}: expected the header {','.join(names)[:40]}..., found {''.join(lines[:1]).strip()[:40]!r}")
+        found = "".join(lines[:1]).strip()
+        raise ValueError(f"{path}: expected a header that starts with {','.join(names)[:40]}, found {found[:40]!r}")
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            row = [float(field) if field else np.nan for field in line.rstrip("\n").split(",")]
+            row = [float(field or "nan") for field in line.rstrip("\n").split(",")]
             if len(row) != len(names) or not line.endswith("\n") or rows and not row[0] > rows[-1][0]:
                 raise ValueError
         except ValueError:
@@ -69,55 +71,49 @@ def read_log(folder):
 
 
 class Run:
-    """A run's log and the criteria that judge it. Steps are NaN where a thing did not happen.
+    """A run's log and the criteria that judge it; every attribute is set here. Steps are NaN where a thing did not
+    happen; accuracies are in 0..1 and smoothed by the median of 5 rows.
 
-    Attributes: config; log, {column: [rows]}; depth. Measured on the rows at multiples of log_every: steps [rows],
-    train, test (accuracies in 0..1, smoothed by the median of 5 rows) [rows]; at multiples of probe_every: probe_steps,
-    R (the mean rank of hidden layers 2 ... depth - 1) [probed rows].
-    Raises: OSError or ValueError, in one line, if the folder holds no run. Source: ours.
+    Args: folder, of the run. Raises: OSError or ValueError, in one line, if it holds none.
+    Source: paper, Fig. 3, for the tunnel; the other criteria are ours.
     """
 
     def __init__(self, folder):
         self.name, self.config, self.log = Path(folder).name, read_config(folder), read_log(folder)
         self.depth, step = self.config["depth"], self.log["step"]
-        grid = step % self.config["log_every"] == 0
-        probed = (step % self.config["probe_every"] == 0) & ~np.isnan(self.log["rank_1"])
-        self.grid, self.probed, self.steps, self.probe_steps = grid, probed, step[grid], step[probed]
-        self.train, self.test = smooth(self.log["train_acc"][grid]), smooth(self.log["test_acc"][grid])
-        hidden = [self.log[f"rank_{layer}"][probed] for layer in range(min(2, self.depth - 1), self.depth)]
-        self.R = np.mean(hidden, axis=0)
-        self.final_train, self.final = final(self.train), final(self.test)
+        self.n, self.decay = f"n={self.config['n_train']}", f"γ={self.config['weight_decay']:g}"  # labels
+        # all below is measured on the rows at multiples of log_every, or of probe_every
+        self.grid = step % self.config["log_every"] == 0
+        self.probed = (step % self.config["probe_every"] == 0) & ~np.isnan(self.log["rank_1"])
+        self.steps, self.probe_steps = step[self.grid], step[self.probed]
+        self.train, self.test = smooth(self.log["train_acc"][self.grid]), smooth(self.log["test_acc"][self.grid])
+        self.final = mean(self.test[-10:])
+
         self.fitted = first_from(self.steps, self.train >= 0.99)
-        self.train_half = first_from(self.steps, self.train >= (0.1 + self.final_train) / 2)
+        self.train_half = first_from(self.steps, self.train >= (0.1 + mean(self.train[-10:])) / 2)
         self.test_half = first_from(self.steps, self.test >= (0.1 + self.final) / 2)
         self.lag = self.test_half - self.train_half
         self.generalizes = bool(self.final >= 0.5)
         self.groks = bool(self.at(self.fitted, self.test) < self.final / 2)
-        self.surges = surges(self.steps, self.test)
+        self.onset = self.test_half if self.generalizes else np.nan
+        self.surges = surges(self.steps, self.test)  # [(first step, last step)]
+        self.surge1, self.surge2 = self.surges[:2] if len(self.surges) > 1 else [(np.nan, np.nan)] * 2
+        self.plateau = mean(self.test[(self.steps >= self.surge1[1]) & (self.steps <= self.surge2[0])])
+
+        ranks = np.array([self.log[f"rank_{layer}"] for layer in range(1, self.depth)])  # [hidden layers, rows]
+        self.final_ranks = ranks[:, ~np.isnan(ranks[0])][:, -1:].ravel()
+        self.tunnel = int((self.final_ranks < TUNNEL_RANK).sum())
+        self.R = ranks[min(1, self.depth - 2) :, self.probed].mean(axis=0)
         falling = self.R < 0.95 * np.maximum.accumulate(self.R)
         self.descent = first_from(self.probe_steps, falling & (self.probe_steps > 10_000))
 
     def at(self, step, values):
         """The value, of one a row, at that step; NaN if there is none."""
-        return values[self.steps == step][0] if step in self.steps else np.nan
+        return mean(values[self.steps == step])
 
-    @property
-    def plateau(self):
-        """Mean test accuracy between the first two surges; NaN if there are fewer."""
-        if len(self.surges) < 2:
-            return np.nan
-        return self.test[(self.steps >= self.surges[0][1]) & (self.steps <= self.surges[1][0])].mean()
 
-    @property
-    def final_ranks(self):
-        """The hidden layers' feature ranks at the last measurement, [depth - 1]; NaN before the first one."""
-        ranks = [self.log[f"rank_{layer}"] for layer in range(1, self.depth)]
-        return np.array([rank[~np.isnan(rank)][-1] if (~np.isnan(rank)).any() else np.nan for rank in ranks])
-
-    @property
-    def tunnel(self):
-        """Tunnel length: hidden layers with a feature rank under 300 at the last measurement (paper, Fig. 3)."""
-        return int((self.final_ranks < TUNNEL_RANK).sum())
+def mean(values):
+    return values.mean() if len(values) else np.nan
 
 
 def smooth(values):
@@ -125,17 +121,9 @@ def smooth(values):
     return np.array([np.median(values[max(i - 2, 0) : i + 3]) for i in range(len(values))])
 
 
-def final(values):
-    """The mean of the last 10 rows; NaN if there is none."""
-    return values[-10:].mean() if len(values) else np.nan
-
-
 def first_from(steps, holds, rows=3):
     """The first step from which a condition holds for that many rows; NaN if none. Both [rows]."""
-    for i in range(len(steps) - rows + 1):
-        if holds[i : i + rows].all():
-            return steps[i]
-    return np.nan
+    return next((steps[i] for i in range(len(steps) - rows + 1) if holds[i : i + rows].all()), np.nan)
 
 
 def surges(steps, accuracy):
@@ -151,353 +139,268 @@ def surges(steps, accuracy):
     return [(steps[i], steps[j]) for i, j in stretches if accuracy[j] - accuracy[i] >= 0.05]
 
 
+def step_text(step, none="–"):
+    """A step as text: 41,500, or what stands for none."""
+    return none if np.isnan(step) else f"{step:,.0f}"
+
+
 def summary(folder):
-    """What a run did, in a few lines for the end of its training. Returns: text. Raises: as read_log."""
-    run = Run(folder)
+    """What a run did, in a few lines for the end of its training. Returns: text. Raises: as Run."""
+    run, none = Run(folder), "not in this run"
     reached = first_from(run.steps, run.test >= 0.95 * run.final)
-    lines = [
-        f"training accuracy reached 99 %: {at_step(run.fitted)}",
-        f"test accuracy reached 95 % of its final {100 * run.final:.1f} %: {at_step(reached)}",
-        f"gap between them: {reached - run.fitted:.0f} steps" if reached >= run.fitted else "gap between them: none",
-        f"tunnel length (hidden layers of rank under 300): {run.tunnel} of {run.depth - 1}",
-        f"log: {Path(folder) / 'log.csv'}; draw it with: python plot.py {folder}",
-    ]
-    return "\n".join(lines)
-
-
-def at_step(step):
-    return "not in this run" if np.isnan(step) else f"from step {step:,.0f}"
+    return "\n".join([
+        f"training accuracy 99 %, from step: {step_text(run.fitted, none)}",
+        f"test accuracy 95 % of its final {100 * run.final:.1f} %, from step: {step_text(reached, none)}",
+        f"gap between them, in steps: {step_text(reached - run.fitted, none)}",
+        f"tunnel length (hidden layers of rank under {TUNNEL_RANK}): {run.tunnel} of {run.depth - 1}",
+        f"log: {Path(folder) / 'log.csv'}; draw it with: python plot.py {folder}"])
 
 
 # ---- Figures ----
 
 LAYERS = "viridis"  # the colour scale of layers: dark for the first, light for the output layer
 TRAIN, TEST = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion: distinct for colour-blind readers, and in grey
-
-
-def mark_events(ax, run):
-    """Vertical lines: training accuracy reaches 99 % (dashed), a surge of test accuracy begins (dotted)."""
-    ax.axvline(run.fitted, color=TRAIN, linestyle="--", linewidth=0.9)
-    for begin, _ in run.surges:
-        ax.axvline(begin, color=TEST, linestyle=":", linewidth=1.3)
-
-
-def draw_accuracy(ax, run):
-    """Training and test accuracy as measured, not smoothed."""
-    ax.plot(run.log["step"], 100 * run.log["train_acc"], color=TRAIN)
-    ax.plot(run.log["step"], 100 * run.log["test_acc"], color=TEST)
-    ax.set(ylabel="accuracy (%)", ylim=(-3, 103))
-    mark_events(ax, run)
-
-
-def draw_loss(ax, run):
-    """Training and test loss on a logarithmic scale."""
-    ax.semilogy(run.log["step"], run.log["train_loss"], color=TRAIN)
-    ax.semilogy(run.log["step"], run.log["test_loss"], color=TEST)
-    ax.set(ylabel="loss (MSE)")
-    mark_events(ax, run)
-
-
-def draw_norm(ax, run):
-    """The L2 norm of all parameters together."""
-    ax.plot(run.log["step"], run.log["weight_norm"], color="black")
-    ax.set(ylabel="weight norm", ylim=(0, None))
-    mark_events(ax, run)
-
-
-def draw_layers(ax, run, quantity, scale=1):
-    """One curve a layer of the quantity "rank", "live" or "probe", times scale, where it was measured."""
-    import matplotlib
-
-    for layer in range(1, run.depth + (quantity != "live")):
-        values = run.log[f"{quantity}_{layer}"]
-        measured = ~np.isnan(values)
-        colour = matplotlib.colormaps[LAYERS](0.95 * (layer - 1) / (run.depth - 1))
-        ax.plot(run.log["step"][measured], scale * values[measured], color=colour, linewidth=1.1)
-    mark_events(ax, run)
-
-
-def draw_rank(ax, run):
-    """Feature rank of every layer, and the line under which a layer belongs to the tunnel."""
-    draw_layers(ax, run, "rank")
-    ax.axhline(TUNNEL_RANK, color="gray", linestyle="-.", linewidth=0.9)
-    ax.set(ylabel="feature rank")
-
-
-def draw_live(ax, run):
-    """Live ReLU units of every hidden layer."""
-    draw_layers(ax, run, "live")
-    ax.set(ylabel="live ReLU units")
-
-
-def draw_probe(ax, run):
-    """Linear probe accuracy of every layer."""
-    draw_layers(ax, run, "probe", scale=100)
-    ax.set(ylabel="probe accuracy (%)", ylim=(-3, 103))
-
-
-PAIR = ({"linestyle": "-", "color": "0.6", "linewidth": 2.5}, {"linestyle": "--", "color": "black", "linewidth": 1.2})
-
-
-def draw_accuracy_pair(ax, *runs):
-    """Fig. 5: training and test accuracy of two runs, the second one dashed."""
-    for run, style in zip(runs, PAIR):
-        for name, colour in (("train_acc", TRAIN), ("test_acc", TEST)):
-            ax.plot(run.log["step"], 100 * run.log[name], color=colour, linestyle=style["linestyle"])
-    ax.set(ylabel="accuracy (%)", ylim=(-3, 103))
-
-
-def draw_norm_pair(ax, *runs):
-    """Fig. 5: weight norm of two runs."""
-    for run, style in zip(runs, PAIR):
-        ax.plot(run.log["step"], run.log["weight_norm"], **style)
-    ax.set(ylabel="weight norm", ylim=(0, None))
-
-
-def draw_rank_pair(ax, *runs):
-    """Fig. 5: feature rank of the second-last layer of two runs, and the tunnel line."""
-    for run, style in zip(runs, PAIR):
-        rank = run.log[f"rank_{run.depth - 1}"]
-        ax.plot(run.log["step"][~np.isnan(rank)], rank[~np.isnan(rank)], **style)
-    ax.axhline(TUNNEL_RANK, color="gray", linestyle="-.", linewidth=0.9)
-    ax.set(ylabel="rank of layer D - 1")
-
-
+PAIR = ({"linewidth": 3, "alpha": 0.4}, {"linestyle": "--", "linewidth": 1.2})  # two runs in one panel
+QUANTITIES = {  # what a panel shows: (label of its axis, limits of its axis, factor)
+    "acc": ("accuracy (%)", (-3, 103), 100),
+    "loss": ("loss (MSE)", (None, None), 1),
+    "weight_norm": ("weight norm", (0, None), 1),
+    "rank": ("feature rank", (0, None), 1),
+    "live": ("live ReLU units", (0, None), 1),
+    "probe": ("probe accuracy (%)", (-3, 103), 100),
+    "second_last_rank": ("rank of layer D - 1", (0, None), 1),
+}
 BY_SIZE = [[(12, n, 0.01)] for n in (2000, 5000, 7000)]
 BY_DEPTH = {n: [[(depth, n, 0.01)] for depth in (4, 8, 12)] for n in (5000, 7000)}
 BY_DECAY = {n: [[(12, n, weight_decay)] for weight_decay in (0.005, 0.01, 0.05)] for n in (2000, 5000)}
 PAIRS = [[(depth, 5000, 0.01), (depth, 7000, 0.01)] for depth in (4, 8, 12)]
-FIGURES = {  # figure: rows of panels, each row (drawing function, for each column the runs that it draws)
-    "fig1": [(draw_rank, BY_SIZE), (draw_accuracy, BY_SIZE), (draw_probe, BY_SIZE)],
-    "fig2": [(draw_accuracy, BY_DEPTH[5000]), (draw_accuracy, BY_DEPTH[7000])],
-    "fig3": [(draw_rank, BY_DEPTH[5000])],
-    "fig4": [(draw_rank, BY_DEPTH[7000])],
-    "fig5": [(draw_accuracy_pair, PAIRS), (draw_norm_pair, PAIRS), (draw_rank_pair, PAIRS)],
-    "fig6": [(draw_accuracy, BY_DECAY[2000]), (draw_rank, BY_DECAY[2000])],
-    "fig7": [(draw_accuracy, BY_DECAY[5000]), (draw_rank, BY_DECAY[5000])],
+FIGURES = {  # figure: rows of panels, each row (quantity, for each column the runs that it shows)
+    "fig1": [("rank", BY_SIZE), ("acc", BY_SIZE), ("probe", BY_SIZE)],
+    "fig2": [("acc", BY_DEPTH[5000]), ("acc", BY_DEPTH[7000])],
+    "fig3": [("rank", BY_DEPTH[5000])],
+    "fig4": [("rank", BY_DEPTH[7000])],
+    "fig5": [("acc", PAIRS), ("weight_norm", PAIRS), ("second_last_rank", PAIRS)],
+    "fig6": [("acc", BY_DECAY[2000]), ("rank", BY_DECAY[2000])],
+    "fig7": [("acc", BY_DECAY[5000]), ("rank", BY_DECAY[5000])],
 }
 
 
-def paper_run(depth, n_train, weight_decay=0.01):
-    """One of the paper's eleven runs, finished. Raises: OSError or ValueError, in one line, if it is not there."""
-    folder = HERE / "results" / f"d{depth}-n{n_train}-a8-wd{weight_decay:g}-s0"
-    run = Run(folder)
-    if run.log["step"][-1:] != run.config["steps"]:
-        raise ValueError(f"{folder}: expected a finished run of {run.config['steps']} steps, found one that still has to go "
-                         "on; make runs finishes it")
-    return run
+def draw_panel(ax, quantity, runs):
+    """Draws one of QUANTITIES against the step, as measured (not smoothed), and marks what the reader should see.
 
-
-def draw_panels(panels, path, sharey):
-    """Draws rows of panels with what all figures share: the step axis, titles, the key and the scale of layers.
-
-    Args: panels, rows of (drawing function, its runs); path, whose ending sets the format. Raises: OSError.
+    Args: ax, matplotlib's; runs, one, or two to compare: the first one broad and pale, the second one dashed.
     """
     import matplotlib
 
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-    from matplotlib.lines import Line2D
+    ylabel, limits, factor = QUANTITIES[quantity]
+    for run, style in zip(runs, PAIR if len(runs) == 2 else [{}]):
+        if quantity in ("acc", "loss"):
+            curves = [(f"train_{quantity}", TRAIN, "training"), (f"test_{quantity}", TEST, "test")]
+        elif quantity in ("rank", "live", "probe"):
+            scale = matplotlib.colormaps[LAYERS](np.linspace(0, 0.95, run.depth))
+            curves = [(f"{quantity}_{layer}", colour, None) for layer, colour in enumerate(scale, start=1)]
+        else:
+            column = f"rank_{run.depth - 1}" if quantity == "second_last_rank" else quantity
+            curves = [(column, "black", run.n if len(runs) == 2 else None)]
+        for column, colour, label in curves:
+            if column in run.log:  # there is no live_D
+                measured = ~np.isnan(run.log[column])
+                values = factor * run.log[column][measured]
+                ax.plot(run.log["step"][measured], values, color=colour, label=label, **style)
+    if len(runs) == 1:
+        ax.axvline(run.fitted, color=TRAIN, linestyle="--", linewidth=0.9, label="training accuracy reaches 99 %")
+        ax.axvline(run.onset, color=TEST, linestyle=":", linewidth=1.3, label="onset of generalization: test half-way")
+    if "rank" in quantity:
+        ax.axhline(TUNNEL_RANK, color="gray", linestyle="-.", linewidth=0.9, label=f"tunnel: rank under {TUNNEL_RANK}")
+    ax.set(ylabel=ylabel, yscale="log" if quantity == "loss" else "linear")
+    ax.set(ylim=limits)
+    ax.margins(x=0.01)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step else "0")
 
-    fig, axes = plt.subplots(len(panels), len(panels[0]), figsize=(11, 2.5 * len(panels) + 0.7), sharex=True,
-                             sharey=sharey, squeeze=False, layout="constrained")
-    drawn = {draw for row in panels for draw, _ in row}
-    for i, row in enumerate(panels):
-        for ax, (draw, runs) in zip(axes[i], row):
-            draw(ax, *runs)
-            config = runs[0].config
-            if i == 0 or sharey and runs != panels[i - 1][list(axes[i]).index(ax)][1]:
-                title = f"depth {config['depth']}" + f", n = {config['n_train']}, γ = {config['weight_decay']:g}" * (len(runs) == 1)
-                title += f"\ntunnel length {runs[0].tunnel}" * (drawn == {draw_rank})
-                ax.set_title(title, fontsize=10)
-            ax.margins(x=0.01)
-            ax.spines[["top", "right"]].set_visible(False)
-            ax.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step else "0")
-            if i == len(panels) - 1:
-                ax.set_xlabel("optimizer steps")
-            if sharey:
-                ax.label_outer()
 
-    def line(label, **style):
-        return Line2D([], [], label=label, **style)
+def paper_runs(panels):
+    """The runs that panels show, finished. Returns: {(depth, n_train, weight_decay): Run}, sorted. Raises: OSError or
+    ValueError, in one line, if one is not there."""
+    runs = {}
+    for key in sorted({key for _, row in panels for keys in row for key in keys}):
+        folder = HERE / "results" / "d{}-n{}-a8-wd{:g}-s0".format(*key)
+        runs[key] = run = Run(folder)
+        if run.log["step"][-1:] != run.config["steps"]:
+            raise ValueError(f"{folder}: expected a finished run of {run.config['steps']} steps, found one under way; "
+                             "make runs finishes it")
+    return runs
 
-    key = []
-    if drawn & {draw_accuracy, draw_accuracy_pair}:
-        key += [line("training", color=TRAIN), line("test", color=TEST)]
-    if draw_norm_pair in drawn:
-        key += [line(f"n = {run.config['n_train']}", **style) for run, style in zip(panels[0][0][1], PAIR)]
+
+def draw(what, path):
+    """Draws one of the paper's figures, fig1 ... fig7, or what one run's log holds, also while it is training.
+
+    Args: what, the figure's name or the run's folder; path, of the picture, whose ending sets the format.
+    Raises: OSError or ValueError, in one line.
+    """
+    if what in FIGURES:
+        runs, title = paper_runs(FIGURES[what]), None
+        panels = [[(quantity, [runs[key] for key in keys]) for keys in row] for quantity, row in FIGURES[what]]
     else:
-        key += [line("training accuracy reaches 99 %", color=TRAIN, linestyle="--", linewidth=0.9),
-                line("a surge of test accuracy begins", color=TEST, linestyle=":", linewidth=1.3)]
-    if drawn & {draw_rank, draw_rank_pair}:
-        key += [line("tunnel: rank below 300", color="gray", linestyle="-.", linewidth=0.9)]
-    fig.legend(handles=key, loc="outside lower center", ncols=len(key), fontsize=9, frameon=False)
-    if drawn & {draw_rank, draw_probe}:
+        run = Run(what)
+        if len(run.steps) == 0:
+            raise ValueError(f"{what}: expected rows in log.csv to draw, found none yet")
+        title, rows = run.name, (("acc", "loss", "weight_norm"), ("rank", "live", "probe"))
+        panels = [[(quantity, [run]) for quantity in row] for row in rows]
+    import matplotlib.pyplot as plt
+
+    plt.switch_backend("agg")
+    fig, axes = plt.subplots(len(panels), len(panels[0]), figsize=(11, 2.5 * len(panels) + 0.7), sharex=True,
+                             sharey=False if title else "row", squeeze=False, layout="constrained")
+    fig.suptitle(title)
+    for i, row in enumerate(panels):
+        for j, (quantity, runs) in enumerate(row):
+            draw_panel(axes[i, j], quantity, runs)
+            if not title and (i == 0 or runs != panels[i - 1][j][1]):
+                run = runs[0]
+                axes[i, j].set_title(f"depth {run.depth}" + f", {run.n}, {run.decay}" * (len(runs) == 1)
+                                     + f"\ntunnel length {run.tunnel}" * (len(panels) == 1), fontsize=10)
+            if not title:
+                axes[i, j].label_outer()
+    fig.supxlabel("optimizer steps", fontsize="medium")
+    key = {label: line for ax in axes.flat[::-1] for line, label in zip(*ax.get_legend_handles_labels())}
+    fig.legend(key.values(), key.keys(), loc="outside lower center", ncols=len(key), fontsize=9, frameon=False)
+    if any(quantity in ("rank", "probe") for row in panels for quantity, _ in row):
         layers = plt.cm.ScalarMappable(plt.Normalize(0, 1 / 0.95), LAYERS)
-        bar = fig.colorbar(layers, ax=axes, shrink=0.7, aspect=40, pad=0.01, ticks=[0, 1], boundaries=np.linspace(0, 1, 200))
-        bar.ax.set_yticklabels(["first\nlayer", "output\nlayer"])
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+        bar = fig.colorbar(layers, ax=axes, shrink=0.7, aspect=40, pad=0.01, boundaries=np.linspace(0, 1, 200))
+        bar.set_ticks([0, 1], labels=["first\nlayer", "output\nlayer"])
+    path.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(path, dpi=120)
     plt.close(fig)
-
-
-def draw_figure(name, path):
-    """Draws one of the paper's figures, fig1 ... fig7. Raises: OSError or ValueError, in one line, if a run is missing."""
-    draw_panels([[(draw, [paper_run(*key) for key in keys]) for keys in columns_] for draw, columns_ in FIGURES[name]], path, "row")
-
-
-def draw_run(folder, path):
-    """Draws what one run's log holds, also while it is training. Raises: OSError or ValueError, in one line."""
-    run = Run(folder)
-    if len(run.log["step"]) == 0:
-        raise ValueError(f"{folder}: expected rows in log.csv to draw, found none yet")
-    panels = ((draw_accuracy, draw_loss, draw_norm), (draw_rank, draw_live, draw_probe))
-    draw_panels([[(draw, [run]) for draw in row] for row in panels], path, False)
 
 
 # ---- The paper's claims, judged by the criteria ----
 
 
-def step_text(step):
-    """A step for a table: 41,500, or a dash where there is none."""
-    return "–" if np.isnan(step) else f"{step:,.0f}"
+def claims(runs):
+    """Judges the claims C1 ... C12.
 
-
-def double_descent(run):
-    """C5: R rises by 5 % from its minimum before the plateau up to the second surge, then falls by 5 %.
-
-    Returns: (minimum, maximum, minimum after it), NaN where there is none; whether it does.
+    Args: runs, the paper's eleven, {(depth, n_train, weight_decay): Run}.
+    Yields: (number, the claim, what the paper reports, [(case, our numbers, whether it holds there)]).
     """
-    if len(run.surges) < 2:
-        return (np.nan, np.nan, np.nan), False
-    before = np.flatnonzero(run.probe_steps <= run.surges[0][1])
-    low = before[run.R[before].argmin()]
-    between = np.flatnonzero((run.probe_steps >= run.probe_steps[low]) & (run.probe_steps <= run.surges[1][0]))
-    high = between[run.R[between].argmax()]
-    values = run.R[low], run.R[high], run.R[high:].min()
-    return values, bool(values[1] >= 1.05 * values[0] and values[2] <= 0.95 * values[1])
+    n5000, n7000 = ([runs[depth, n, 0.01] for depth in (4, 8, 12)] for n in (5000, 7000))
+    decays = {n: [runs[12, n, weight_decay] for weight_decay in (0.005, 0.01, 0.05)] for n in (2000, 5000)}
+    n2000 = decays[2000][1]
+
+    def increasing(values):
+        return (np.diff(values) > 0).all()
+
+    def fit(run):
+        return f"fitted {step_text(run.fitted)} with test {run.at(run.fitted, run.test):.2f} of final {run.final:.2f}"
+
+    halves = {f"{name} half-way": [getattr(run, f"{name}_half") for run in n5000] for name in ("train", "test")}
+    yield "C1", "n=5000: the deeper, the later accuracy rises, the wider the gap", "depth 4 < 8 < 12", [
+        (what, ", ".join(map(step_text, steps)), increasing(steps))
+        for what, steps in (halves | {"lag": [run.lag for run in n5000]}).items()]
+    yield "C2", "depth 12: test accuracy rises only once training accuracy is at its optimum", "n=2000, n=5000", [
+        (run.n, fit(run), run.groks) for run in (n2000, n5000[2])]
+    more, less = n5000[2].test_half, n2000.test_half
+    yield "C3", "more data groks sooner", "n=5000 before n=2000", [
+        ("test half-way", f"{step_text(more)}, {step_text(less)}", more < less)]
+    _, d8, d12 = n7000
+    starts = {run.depth: [begin for begin, _ in run.surges] for run in n7000}
+    later = len(starts[8]) == len(starts[12]) > 1 and all(map(np.less, starts[8], starts[12]))
+    yield "C4", "n=7000: two surges at depth 8 and 12, later and over a lower plateau at 12", "1, 2, 2 surges", [
+        *((f"{count} at depth {depth}", "from " + ", ".join(map(step_text, starts[depth])), len(starts[depth]) == count)
+          for depth, count in ((4, 1), (8, 2), (12, 2))),
+        ("later at 12", "", later), ("lower at 12", f"{d8.plateau:.2f}, {d12.plateau:.2f}", d12.plateau < d8.plateau)]
+
+    cases = []
+    for run in (d12, decays[2000][2], decays[5000][2]):
+        low = high = end = np.nan
+        before, upto = (run.probe_steps <= step for step in (run.surge1[1], run.surge2[0]))
+        if before.any():  # R's minimum before the plateau, its maximum up to the second surge, its minimum after that
+            first = run.R[before].argmin()
+            top = first + run.R[upto][first:].argmax()
+            low, high, end = run.R[first], run.R[top], run.R[top:].min()
+        holds = high >= 1.05 * low and end <= 0.95 * high
+        cases.append((f"{run.n}, {run.decay}", f"R {low:.0f}, {high:.0f}, {end:.0f}", holds))
+    yield "C5", "depth 12: R falls, rises up to the second surge, falls with it", "n=7000; γ=0.05", cases
+    yield "C6", "depth 12: test accuracy rises as feature ranks descend", "every γ that generalizes", [
+        (f"{run.n}, {run.decay}", f"test half-way {step_text(run.test_half)}, descent {step_text(run.descent)}",
+         abs(run.descent - run.test_half) <= 5000) for n in decays for run in decays[n] if run.generalizes]
+    cases = []
+    for run in (n2000, n5000[2], d12):
+        layers = [run.log[f"probe_{layer}"][run.probed] for layer in range(1, run.depth)]
+        median = np.median([np.corrcoef(run.log["test_acc"][run.probed], layer)[0, 1] for layer in layers])
+        cases.append((run.n, f"correlation {median:.2f}", median >= 0.8))
+    yield "C7", "test and probe accuracy rise together", "Fig. 1, every layer", cases
+
+    cases = []
+    for group, lengths in ((n5000, (1, 3, 6)), (n7000, (1, 5, 6))):
+        cases.append((f"{group[0].n}, longer with depth", "", increasing([run.tunnel for run in group])))
+        for run, length in zip(group, lengths):
+            ranks, where = ", ".join(f"{rank:.0f}" for rank in run.final_ranks), f"{run.n}, depth {run.depth}"
+            cases += [(f"{where}, length {length} ± 1", run.tunnel, abs(run.tunnel - length) <= 1),
+                      (f"{where}, lower with every layer", ranks, (np.diff(run.final_ranks) <= 0).all())]
+    yield "C8", "deeper layers have lower ranks, deeper networks longer tunnels", "Fig. 3, 4", cases
+
+    cases = []
+    for a, b in zip(n5000, n7000):
+        apart = np.abs(a.log["weight_norm"] / b.log["weight_norm"] - 1).max()
+        falling = min((np.diff(run.log["weight_norm"]) < 0).mean() for run in (a, b))
+        ranks = np.nanmax(np.abs(a.log[f"rank_{a.depth - 1}"] - b.log[f"rank_{a.depth - 1}"]))
+        cases += [(f"depth {a.depth}, norms overlap", f"{100 * apart:.1f} % apart", apart <= 0.1),
+                  (f"depth {a.depth}, norms fall", f"in {100 * falling:.1f} % of rows", falling >= 0.9),
+                  (f"depth {a.depth}, ranks differ", f"by {ranks:.0f}", ranks >= 80)]
+    yield "C9", "n=5000 and 7000: norms fall smoothly and overlap, layer D - 1's ranks do not", "depth 4, 8, 12", cases
+
+    for number, n, fate in (("C10", 2000, "fails to generalize"), ("C11", 5000, "generalizes without grokking")):
+        low, middle, high = decays[n]
+        holds = low.generalizes and not low.groks if n == 5000 else not low.generalizes
+        yield number, f"n={n}, depth 12: what weight decay does", "γ=0.005, 0.01, 0.05", [
+            (f"{low.decay} {fate}", fit(low), holds), (f"{middle.decay} groks", fit(middle), middle.groks),
+            (f"{high.decay} in two stages", f"surges: {len(high.surges)}, {fit(high)}", len(high.surges) == 2)]
+
+    cases = []
+    for run, column in ((run, column) for run in (d8, d12) for column in ("last_layer_norm", "weight_norm")):
+        norm = run.log[column][run.grid][(run.steps >= run.surge1[0]) & (run.steps <= run.surge2[1])]
+        change = np.abs(norm[10:] / norm[:-10] - 1).min() if len(norm) > 10 else np.nan
+        cases.append((f"depth {run.depth}, {column}", f"{100 * change:.1f} % or more in 5,000 steps", change >= 0.01))
+    yield "C12", "n=7000: no plateau of the norms while it generalizes in two stages", "depth 8 and 12", cases
 
 
-def probe_correlation(run):
-    """C7: the correlation of test accuracy with probe accuracy over the probed rows, in the median hidden layer."""
-    test = run.log["test_acc"][run.probed]
-    return np.median([np.corrcoef(test, run.log[f"probe_{layer}"][run.probed])[0, 1] for layer in range(1, run.depth)])
+def print_claims(runs):
+    """Prints the claims, judged, as a Markdown table. Args: as claims."""
+    print("| | claim | the paper | our runs, case by case | verdict |\n|---|---|---|---|---|")
+    for number, claim, paper, cases in claims(runs):
+        held = sum(bool(holds) for _, _, holds in cases)
+        part = f"holds in part, {held} of {len(cases)}" if held else "does not hold"
+        ours = "; ".join(f"{'✓' if holds else '✗'} {case}{numbers and ': '}{numbers}" for case, numbers, holds in cases)
+        print(f"| {number} | {claim} | {paper} | {ours} | {'holds' if held == len(cases) else part} |")
 
 
-def slowest_change(run, column):
-    """C12: the smallest relative change of a norm in any 5,000 steps between the first surge's start and the second's
-    end; NaN without two surges."""
-    if len(run.surges) < 2:
-        return np.nan
-    norm = run.log[column][run.grid][(run.steps >= run.surges[0][0]) & (run.steps <= run.surges[1][1])]
-    return np.abs(norm[10:] / norm[:-10] - 1).min(initial=np.inf)
-
-
-def claims():
-    """Judges the paper's claims C1 ... C12 by the criteria. Yields: (number, claim, what the paper says, our numbers,
-    [(case or clause, whether it holds)]). Raises: OSError or ValueError, in one line, if a run is missing."""
-    d4, d8, d12 = (paper_run(depth, 5000) for depth in (4, 8, 12))
-    e4, e8, e12 = (paper_run(depth, 7000) for depth in (4, 8, 12))
-    decay2000 = {0.005: paper_run(12, 2000, 0.005), 0.01: paper_run(12, 2000), 0.05: paper_run(12, 2000, 0.05)}
-    decay5000 = {0.005: paper_run(12, 5000, 0.005), 0.01: d12, 0.05: paper_run(12, 5000, 0.05)}
-    f12 = decay2000[0.01]
-
-    def three(attribute):
-        return " < ".join(step_text(getattr(run, attribute)) for run in (d4, d8, d12))
-
-    def grows(attribute):
-        return getattr(d4, attribute) < getattr(d8, attribute) < getattr(d12, attribute)
-
-    yield ("C1", "n=5000: the deeper, the later and the wider the gap", "depth 4 < 8 < 12",
-           f"training half-way {three('train_half')}; test half-way {three('test_half')}; lag {three('lag')}",
-           [(name, grows(name)) for name in ("train_half", "test_half", "lag")])
-    yield ("C2", "depth 12: test accuracy rises only after training accuracy is at its optimum", "n=2000 and 5000 grok",
-           "; ".join(f"n={run.config['n_train']}: fitted {step_text(run.fitted)} with test {run.at(run.fitted, run.test):.2f} "
-                     f"of final {run.final:.2f}" for run in (f12, d12)),
-           [(f"n={run.config['n_train']}", run.groks) for run in (f12, d12)])
-    yield ("C3", "more data groks sooner", "n=5000 before 2000",
-           f"test half-way {step_text(d12.test_half)} against {step_text(f12.test_half)}", [("sooner", d12.test_half < f12.test_half)])
-    starts = [[begin for begin, _ in run.surges] for run in (e4, e8, e12)]
-    yield ("C4", "n=7000: two surges at depth 8 and 12, later and over a lower plateau at 12", "surges 1, 2, 2",
-           f"surges {', '.join(str(len(s)) for s in starts)}, from "
-           + "; ".join(", ".join(map(step_text, s)) for s in starts) + f"; plateau {e8.plateau:.2f}, {e12.plateau:.2f}",
-           [(f"surges at depth {run.depth}", len(run.surges) == count) for run, count in ((e4, 1), (e8, 2), (e12, 2))]
-           + [("both later at 12", len(starts[1]) > 1 and len(starts[2]) > 1 and starts[1][0] < starts[2][0] and starts[1][1] < starts[2][1]),
-              ("lower plateau at 12", bool(e12.plateau < e8.plateau))])
-    double = [("n=7000", e12), ("n=2000, γ=0.05", decay2000[0.05]), ("n=5000, γ=0.05", decay5000[0.05])]
-    yield ("C5", "depth 12: feature rank falls, rises with the first surge, falls with the second", "double descent",
-           "; ".join(f"{name}: R " + ", ".join(f"{v:.0f}" for v in double_descent(run)[0]) for name, run in double),
-           [(name, double_descent(run)[1]) for name, run in double])
-    falls = [(f"n={run.config['n_train']}, γ={decay:g}", run) for runs in (decay2000, decay5000) for decay, run in runs.items()
-             if run.generalizes]
-    yield ("C6", "depth 12: test accuracy rises as feature ranks descend", "at every γ that generalizes",
-           "; ".join(f"{name}: {step_text(run.descent)} against {step_text(run.test_half)}" for name, run in falls),
-           [(name, bool(abs(run.descent - run.test_half) <= 5000)) for name, run in falls])
-    columns_ = [(f"n={run.config['n_train']}", probe_correlation(run)) for run in (f12, d12, e12)]
-    yield ("C7", "test and probe accuracy rise together", "in every layer of Fig. 1", "correlation in the median layer "
-           + ", ".join(f"{value:.2f} ({name})" for name, value in columns_), [(name, bool(value >= 0.8)) for name, value in columns_])
-    tunnels = {5000: ((d4, 1), (d8, 3), (d12, 6)), 7000: ((e4, 1), (e8, 5), (e12, 6))}
-    yield ("C8", "the deeper the layer, the lower its rank; the deeper the network, the longer its tunnel",
-           "tunnel 1, 3, 6 (n=5000), 1, 5, 6 (n=7000)",
-           "; ".join(f"n={n}: {', '.join(str(run.tunnel) for run, _ in runs)}" for n, runs in tunnels.items()),
-           [(f"order of layers, n={n}, depth {run.depth}", bool((np.diff(run.final_ranks) <= 0).all())) for n, runs in tunnels.items() for run, _ in runs]
-           + [(f"order of depths, n={n}", runs[0][0].tunnel < runs[1][0].tunnel < runs[2][0].tunnel) for n, runs in tunnels.items()]
-           + [(f"length ± 1, n={n}, depth {run.depth}", abs(run.tunnel - paper) <= 1) for n, runs in tunnels.items() for run, paper in runs])
-    pairs = [(d4, e4), (d8, e8), (d12, e12)]
-    apart = [np.abs(a.log["weight_norm"] / b.log["weight_norm"] - 1).max() for a, b in pairs]
-    falling = [min((np.diff(run.log["weight_norm"]) < 0).mean() for run in pair) for pair in pairs]
-    ranks = [np.nanmax(np.abs(a.log[f"rank_{a.depth - 1}"] - b.log[f"rank_{a.depth - 1}"])) for a, b in pairs]
-    yield ("C9", "n=5000 against 7000: norms fall smoothly and overlap, the second-last layer's rank does not", "d = 4, 8, 12",
-           "; ".join(f"depth {a.depth}: norms {100 * x:.1f} % apart, falling in {100 * y:.0f} % of rows, ranks {z:.0f} apart"
-                     for (a, _), x, y, z in zip(pairs, apart, falling, ranks)),
-           [(f"{clause} at depth {pair[0].depth}", bool(holds)) for pair, x, y, z in zip(pairs, apart, falling, ranks)
-            for clause, holds in (("norms overlap", x <= 0.1), ("norms fall", y >= 0.9), ("ranks differ", z >= 80))])
-    for number, runs, kind in (("C10", decay2000, "fails to generalize"), ("C11", decay5000, "generalizes without grokking")):
-        low, middle, high = runs.values()
-        yield (number, f"n={low.config['n_train']}, depth 12: what weight decay does", f"γ=0.005 {kind}, 0.01 groks, 0.05 two stages",
-               "; ".join(f"γ={decay:g}: final {run.final:.2f}, fitted {step_text(run.fitted)} with test {run.at(run.fitted, run.test):.2f}, "
-                         f"surges {len(run.surges)}" for decay, run in runs.items()),
-               [(f"γ=0.005 {kind}", not low.generalizes if number == "C10" else low.generalizes and not low.groks),
-                ("γ=0.01 groks", middle.groks), ("γ=0.05 has two surges", len(high.surges) == 2)])
-    slow = [(f"depth {run.depth}, {what}", slowest_change(run, column)) for run in (e8, e12)
-            for what, column in (("last layer", "last_layer_norm"), ("network", "weight_norm"))]
-    yield ("C12", "n=7000: no plateau of the norms during two-stage generalization", "depth 8 and 12",
-           "least change in 5,000 steps: " + "; ".join(f"{name} {100 * value:.1f} %" for name, value in slow),
-           [(name, bool(value >= 0.01)) for name, value in slow])
-
-
-def print_claims():
-    """Prints the claims as a Markdown table. Raises: as claims."""
-    print("| # | claim | the paper | our runs | verdict |\n|---|---|---|---|---|")
-    for number, claim, paper, ours, clauses in claims():
-        failed = [name for name, holds in clauses if not holds]
-        verdict = "holds" if not failed else "does not hold" if len(failed) == len(clauses) else "holds in part; not: " + ", ".join(failed)
-        print(f"| {number} | {claim} | {paper} | {ours} | {verdict} |")
-
-
-def print_dating(runs, reference):
-    """Prints how well the onset of generalization is dated by the rank and by the norm (the paper's thesis, as a number).
-
-    Args: runs; reference, the run whose weight norm at test half-way dates the others.
-    """
-    norm = reference.at(reference.test_half, reference.log["weight_norm"][reference.grid])
-    print(f"| run | test half-way | rank descent | off by | norm below {norm:.0f} | off by |\n|---|---|---|---|---|---|")
+def print_dating(runs):
+    """Prints how well the rank and the weight norm date the onset of generalization: the paper's thesis as a number.
+    The norm that dates it is the one that the 12/5000 run had at its onset. Args: as claims."""
+    reference = runs[12, 5000, 0.01]
+    norm = reference.at(reference.onset, reference.log["weight_norm"][reference.grid])
+    print(f"\n| run | onset | rank descent | off by | norm below {norm:.0f} | off by |\n|---|---|---|---|---|---|")
     errors = []
-    for run in runs:
+    for run in runs.values():
         crossing = first_from(run.steps, run.log["weight_norm"][run.grid] <= norm)
-        errors.append((run.descent - run.test_half, crossing - run.test_half))
-        print(f"| {run.name} | {step_text(run.test_half)} | {step_text(run.descent)} | {step_text(errors[-1][0])} | "
-              f"{step_text(crossing)} | {step_text(errors[-1][1])} |")
+        steps = run.onset, run.descent, run.descent - run.onset, crossing, crossing - run.onset
+        print(f"| {run.name} | {' | '.join(map(step_text, steps))} |")
+        errors += [(steps[2], steps[4])] * (run is not reference)
     for name, off in zip(("rank", "norm"), np.abs(errors).T):
-        print(f"\nmedian error of the {name}: {step_text(np.nanmedian(off))} steps, over {np.sum(~np.isnan(off))} runs")
+        print(f"\n{name}: median error {step_text(np.nanmedian(off))} steps, over {np.isfinite(off).sum()} runs "
+              f"other than {reference.name}")
 
 
 def print_live(runs):
-    """Prints how often a hidden layer's rank equals the number of live units of the layer below, or falls short of it."""
-    short = np.concatenate([run.log[f"live_{layer - 1}"] - run.log[f"rank_{layer}"] for run in runs for layer in range(2, run.depth)])
-    values, counts = np.unique(short[~np.isnan(short)], return_counts=True)
-    print("\nlive units of the layer below minus rank, hidden layers 2 ... D - 1, all rows: "
-          + ", ".join(f"{value:.0f}: {count}" for value, count in zip(values, counts)))
+    """Prints how often a hidden layer's rank is the number of live units of the layer below, and how far short of it.
+    Args: as claims."""
+    short = np.concatenate([run.log[f"live_{layer - 1}"] - run.log[f"rank_{layer}"] for run in runs.values()
+                            for layer in range(2, run.depth)])
+    short = short[~np.isnan(short)]
+    shares = [f"{100 * count / len(short):.1f} %" for count in np.histogram(short, [-400, 0, 1, 4, 10, 400])[0]]
+    print("\n| rank above live units | equal | 1 to 3 short | 4 to 9 short | shorter |\n|---|---|---|---|---|")
+    print(f"| {' | '.join(shares)} |\n\n{len(short)} measurements, at most {short.max():.0f} short")
 
 
 def main(argv=None):
@@ -510,17 +413,13 @@ def main(argv=None):
     try:
         for what in args.what:
             if what == "claims":
-                print_claims()
-                continue
-            if what == "beyond":
-                keys = {key for rows in FIGURES.values() for _, columns_ in rows for keys in columns_ for key in keys}
-                runs = [paper_run(*key) for key in sorted(keys)]
-                print_dating(runs, paper_run(12, 5000))
-                print_live(runs)
-                continue
-            path = HERE / "figures" / f"{Path(what).resolve().name}.{args.format}"
-            (draw_figure if what in FIGURES else draw_run)(what, path)
-            print(f"{os.path.relpath(path)}: drawn")
+                runs = paper_runs([row for figure in FIGURES.values() for row in figure])
+                for print_table in (print_claims, print_dating, print_live):
+                    print_table(runs)
+            else:
+                path = HERE / "figures" / f"{Path(what).resolve().name}.{args.format}"
+                draw(what, path)
+                print(f"{os.path.relpath(path)}: drawn")
     except (OSError, ValueError) as error:
         print(f"plot.py: error: {error}", file=sys.stderr)
         return 1

@@ -16,11 +16,9 @@ def parse_args(argv=None):
     parser.add_argument("--data-dir", type=Path, default=Path(__file__).parent / "data",
                         help="folder of the four files it was trained on (default: data)")
     args = parser.parse_args(argv)
-    if not (args.run / "config.json").is_file():
-        parser.error(f"{args.run}: expected a run's folder, found no config.json in it")
     if not (args.run / "checkpoint.pt").is_file():
-        parser.error(f"{args.run}: expected a checkpoint.pt, found none (runs are committed without theirs); train the "
-                     "run again to have one")
+        parser.error(f"{args.run}: expected a run's folder with its checkpoint, found no checkpoint.pt (runs are "
+                     "committed without theirs); train the run again to have one")
     return args
 
 
@@ -62,10 +60,8 @@ def numerical_rank(features, rtol=None):
 
 
 def live_units(features):
-    """How many units are active, above zero, on at least one image.
-
-    Args: features [n, d], before the ReLU. Returns: int in 0..d. Source: ours.
-    """
+    """How many units are active, above zero, on at least one image. Args: features [n, d], before the ReLU. Returns:
+    int in 0..d. Source: ours."""
     return int((features > 0).any(dim=0).sum())
 
 
@@ -123,8 +119,7 @@ def measure(model, train, test, seed, step, probe):
                 logits = torch.cat([model(chunk) for chunk in images.split(1000)])
         row[f"{name}_loss"] = F.mse_loss(logits, F.one_hot(labels, 10).to(logits)).item()
         row[f"{name}_acc"] = (logits.argmax(dim=1) == labels).double().mean().item()
-    row["weight_norm"] = weight_norm(model)
-    row["last_layer_norm"] = weight_norm(model.layers[-1])
+    row |= {"weight_norm": weight_norm(model), "last_layer_norm": weight_norm(model.layers[-1])}
     if probe and all(map(math.isfinite, row.values())):
         depth = len(model.layers)
         for number, (layer, outputs) in enumerate(zip(model.layers, features["test"]), start=1):
@@ -145,7 +140,7 @@ def main(argv=None):
         config, dtype = checkpoint["config"], getattr(torch, checkpoint["config"]["dtype"])
         train, test, digest = load_mnist(args.data_dir, config["n_train"], dtype)
         if digest != config["data_sha256"]:
-            raise ValueError(f"{args.data_dir}: expected the data that the run was trained on ({config['data']}), found "
+            raise ValueError(f"{args.data_dir}: expected the data that the run was trained on, {config['data']}, found "
                              "other; see --data-dir")
     except (OSError, ValueError) as error:
         print(f"probes.py: error: {error}", file=sys.stderr)
@@ -156,7 +151,8 @@ def main(argv=None):
     features = layer_features(model, test[0])
     literal = len(test[0]) * torch.finfo(torch.float64).eps  # the paper's max(n, d) * eps, read to the letter
 
-    print(f"{args.run} at step {checkpoint['step']}: training accuracy {row['train_acc']:.4f}, test accuracy {row['test_acc']:.4f}")
+    print(f"{args.run} at step {checkpoint['step']}: training accuracy {row['train_acc']:.4f}, "
+          f"test accuracy {row['test_acc']:.4f}")
     print("layer  rank  rank (max(n, d) eps)  live units  probe accuracy  weight norm")
     for number, layer in enumerate(model.layers, start=1):
         rank_literal = numerical_rank(features[number - 1, :, : layer.out_features], rtol=literal)
