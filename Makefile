@@ -43,7 +43,7 @@ test: $(READY)
 fuzz: $(READY)
 	FUZZ=1 $(PY) -m pytest -q test_all.py -k fuzz
 bench: $(READY)
-	$(PY) test_all.py
+	@env OMP_NUM_THREADS=$(THREADS) $(PY) test_all.py
 
 # Runs. A finished one is never trained again, whatever the times of its files; an unfinished one goes on.
 size5000 := d4-n5000-a8-wd0.01-s0 d8-n5000-a8-wd0.01-s0 d12-n5000-a8-wd0.01-s0

@@ -4,8 +4,11 @@ of training against other loops: make bench.
 Runs in here train on 300 and test on 200 images of MNIST, with networks of width 16, unless a test says otherwise.
 """
 
+import contextlib
 import fcntl
+import functools
 import gzip
+import io
 import json
 import os
 import random
@@ -16,14 +19,18 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import data
 import model
@@ -731,3 +738,171 @@ def test_first_from_needs_three_rows():
     assert plot.first_from(steps, np.array([1, 1, 0, 1, 1, 1], bool)) == 3
     assert np.isnan(plot.first_from(steps, np.array([1, 1, 0, 1, 1, 0], bool)))
     assert plot.smooth(np.array([1.0, 9, 1, 1, 1])).tolist() == [1, 1, 1, 1, 1]
+
+
+# ---- Speed: make bench ----
+
+WIDTH, BATCH, N_TRAIN = 400, 200, 5000
+
+
+class Pictures(Dataset):
+    """Images that become float64 tensors one at a time, by way of a picture, as torchvision's MNIST hands them out."""
+
+    def __init__(self, images, labels):
+        self.images, self.labels = images, labels
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        pixels = torch.from_numpy(np.array(Image.fromarray(self.images[i]))).view(1, 28, 28)
+        return pixels.float().div(255).double().flatten(), int(self.labels[i])
+
+
+def users_loop(depth, dataset, dtype, device):
+    """The training loop that a user would write. Yields after every step."""
+    network = plain_network(depth, WIDTH, 8.0, 0, dtype).to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
+    while True:
+        for images, labels in DataLoader(dataset, batch_size=BATCH, shuffle=True):
+            loss = F.mse_loss(network(images.to(device)), F.one_hot(labels, 10).to(device, dtype))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield
+
+
+def floor_loop(depth, device):
+    """What no step can do without: its matrix products, at the best rate of all forms and shapes, and AdamW's one pass
+    over weights, gradients and moments. Yields after every step."""
+    network = plain_network(depth, WIDTH, 8.0, 0).to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
+    products = []
+    for layer in network[::2]:
+        i, o = layer.in_features, layer.out_features
+        for m, k, n in [(BATCH, i, o), (o, BATCH, i)] + [(BATCH, o, i)] * (layer is not network[0]):
+            a, b = torch.randn(m, k, device=device), torch.randn(k, n, device=device)
+            forms = [functools.partial(torch.mm, a, b)]
+            if device == "cpu":
+                forms.append(functools.partial(F.linear, a.to_mkldnn(), b.mT.contiguous().to_mkldnn()))
+            products.append(min(forms, key=lambda form: np.median([seconds(form) for _ in range(20)])))
+    for p in network.parameters():
+        p.grad = torch.randn_like(p)
+    while True:
+        for product in products:
+            product()
+        optimizer.step()
+        yield
+
+
+def now():
+    """The clock, once a CUDA device has done what was asked of it."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def seconds(function, *arguments):
+    begin = now()
+    function(*arguments)
+    return now() - begin
+
+
+def step_seconds(depth, device, chunk=10, rounds=20):
+    """Seconds a step of (a) train.py itself, from one row of its log to the next, and of (b), (c), (d), which take
+    their turns in between, where it would measure. Returns: {letter: median}."""
+    images, labels = data.load_split(data.DATA_DIR, "train")
+    (x, y), _, _ = data.load_mnist(data.DATA_DIR, N_TRAIN)
+    loops = {"b": users_loop(depth, TensorDataset(x, y), torch.float32, device),
+             "c": users_loop(depth, Pictures(images[:N_TRAIN], labels[:N_TRAIN]), torch.float64, device),
+             "d": floor_loop(depth, device)}
+    times, clock = {letter: [] for letter in "abcd"}, []
+
+    def turn(*_):
+        if clock:
+            times["a"].append((now() - clock[-1]) / chunk)
+        for letter, loop in loops.items():
+            times[letter].append(seconds(lambda loop=loop: [next(loop) for _ in range(chunk)]) / chunk)
+        clock.append(now())
+        return dict.fromkeys(("train_loss", "train_acc", "test_loss", "test_acc"), 0.0)
+
+    arguments = f"--depth {depth} --steps {chunk * rounds} --log-every {chunk} --probe-every {chunk * rounds}"
+    config, _, _ = train.parse_args([*arguments.split(), "--device", device])
+    with (tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()),
+          mock.patch("train.EARLY_ROWS", ()), mock.patch("probes.measure", turn)):
+        train.train(config, Path(folder), data.DATA_DIR, [])
+    return {letter: np.median(values[2:-1]) for letter, values in times.items()}  # the last one saves a checkpoint
+
+
+def measuring_seconds(depth, device):
+    """Seconds that a row of the log takes, without and with the layers' measurements."""
+    train_set, test_set, _ = data.load_mnist(data.DATA_DIR, N_TRAIN, device=device)
+    network = model.scaled_mlp(depth, WIDTH, 8.0, 0).to(device)
+    return [np.median([seconds(probes.measure, network, train_set, test_set, 0, 0, probe) for _ in range(3)])
+            for probe in (False, True)]
+
+
+def authors_measuring_seconds(depth):
+    """Seconds that a row of the log takes the way of the authors' implementation: (a test accuracy; the layers' ranks
+    and probes), float64 features, collected anew for each probe, label by label, and one head after another."""
+    network = plain_network(depth, WIDTH, 8.0, 0, torch.float64)
+    images, labels = data.load_split(data.DATA_DIR, "train")
+    train_set, test_set = Pictures(images[:N_TRAIN], labels), Pictures(*data.load_split(data.DATA_DIR, "t10k"))
+
+    def collect(dataset):
+        features, labels = torch.tensor([], dtype=torch.float64), []
+        for images, batch in DataLoader(dataset, batch_size=1024):
+            with torch.no_grad():
+                hidden = network[:-2](images)
+                network[-2:](hidden)
+            features = torch.cat((features, hidden))
+            labels += [label.item() for label in batch]
+        return features.float(), torch.tensor(labels)
+
+    def probe():
+        examples, test = (TensorDataset(*collect(dataset)) for dataset in (train_set, test_set))
+        parts = (*torch.utils.data.random_split(examples, (0.8, 0.2)), test)
+        fit, validation, test = (DataLoader(part, batch_size=512, shuffle=True) for part in parts)
+        head = nn.Linear(WIDTH, 10)
+        adam = torch.optim.Adam(head.parameters(), lr=1e-3)
+        for _ in range(30):
+            for x, y in fit:
+                loss = F.cross_entropy(head(x), y) + 1e-3 * head.weight.norm()
+                adam.zero_grad()
+                loss.backward()
+                adam.step()
+            for x, y in validation:
+                (head(x).argmax(1) == y).sum().item()
+        for x, y in test:
+            (head(x).argmax(1) == y).sum().item()
+
+    features = collect(test_set)[0].double()
+    ranks = depth * seconds(lambda: torch.linalg.matrix_rank(torch.cov(features.T)).item())
+    return seconds(collect, test_set), seconds(collect, test_set) + ranks + depth * seconds(probe)
+
+
+def bench():
+    device = DEVICES[-1]
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    print(f"PyTorch {torch.__version__}, {device}, {torch.get_num_threads()} of {os.cpu_count()} cores; batch {BATCH}, "
+          f"width {WIDTH}, n = {N_TRAIN}")
+    print("milliseconds a step, medians of loops that take turns: (a) train.py; (b) DataLoader, nn.Sequential, AdamW;\n"
+          "(c) the same in float64, image by image; (d) the floor, matrix products and one pass of AdamW\n")
+    print("| depth | (a) | (b) | (c) | (d) | b/a | c/a | d/a | measuring |\n|---|---|---|---|---|---|---|---|---|")
+    for depth in (4, 8, 12):
+        times = step_seconds(depth, device)
+        plain, probed = measuring_seconds(depth, device)
+        rows = 150 * plain + 55 * probed  # of a run of 100,000 steps at the default cadence
+        ours = 1e5 * times["a"] + rows
+        cells = [f"{1000 * t:.2f}" for t in times.values()] + [f"{times[other] / times['a']:.2f}" for other in "bcd"]
+        print(f"| {depth} | {' | '.join(cells)} | {100 * rows / ours:.0f} % |", flush=True)
+    accuracy, layers = authors_measuring_seconds(depth)
+    theirs = 1e5 * times["c"] + 205 * accuracy + 55 * layers
+    print(f"\na row of the log at depth 12: {plain:.2f} s, with the layers {probed:.2f} s; in the authors' way "
+          f"{accuracy:.2f} s, {layers:.0f} s")
+    print(f"a run of depth 12: {ours / 60:.0f} minutes; in the authors' way {theirs / 60:.0f}, or {theirs / ours:.1f} "
+          "times as many")
+
+
+if __name__ == "__main__":
+    bench()
