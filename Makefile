@@ -32,7 +32,7 @@ $(READY): requirements.txt
 	@touch $@
 
 demo: $(READY)
-	$(PY) train.py --depth 4 --width 200 --n-train 1000 --weight-decay 0.2 --steps 10000 --log-every 100 \
+	$(PY) train.py --depth 4 --width 200 --n-train 500 --weight-decay 0.08 --steps 20000 --log-every 100 \
 	  --probe-every 1000 --device cpu --out results/demo
 	$(PY) plot.py results/demo
 

@@ -92,7 +92,6 @@ class Run:
         self.fitted = first_from(self.steps, self.train >= 0.99)
         self.train_half = first_from(self.steps, self.train >= (0.1 + mean(self.train[-10:])) / 2)
         self.test_half = first_from(self.steps, self.test >= (0.1 + self.final) / 2)
-        self.lag = self.test_half - self.train_half
         self.generalizes = bool(self.final >= 0.5)
         self.groks = bool(self.at(self.fitted, self.test) < self.final / 2)
         self.onset = self.test_half if self.generalizes else np.nan
@@ -262,7 +261,8 @@ def draw(what, path):
                                      + f"\ntunnel length {run.tunnel}" * (len(panels) == 1), fontsize=10)
             if not title:
                 axes[i, j].label_outer()
-    fig.supxlabel("optimizer steps", fontsize="medium")
+    for ax in axes[-1]:
+        ax.set_xlabel("optimizer steps")
     key = {label: line for ax in axes.flat[::-1] for line, label in zip(*ax.get_legend_handles_labels())}
     fig.legend(key.values(), key.keys(), loc="outside lower center", ncols=len(key), fontsize=9, frameon=False)
     if any(quantity in ("rank", "probe") for row in panels for quantity, _ in row):
@@ -296,7 +296,7 @@ def claims(runs):
     halves = {f"{name} half-way": [getattr(run, f"{name}_half") for run in n5000] for name in ("train", "test")}
     yield "C1", "n=5000: the deeper, the later accuracy rises, the wider the gap", "depth 4 < 8 < 12", [
         (what, ", ".join(map(step_text, steps)), increasing(steps))
-        for what, steps in (halves | {"lag": [run.lag for run in n5000]}).items()]
+        for what, steps in (halves | {"lag": np.subtract(halves["test half-way"], halves["train half-way"])}).items()]
     yield "C2", "depth 12: test accuracy rises only once training accuracy is at its optimum", "n=2000, n=5000", [
         (run.n, fit(run), run.groks) for run in (n2000, n5000[2])]
     more, less = n5000[2].test_half, n2000.test_half

@@ -726,11 +726,69 @@ def test_criteria_on_made_up_curves(tmp_path):
     columns = {"step": steps, "train_acc": np.where(steps >= 3000, 1.0, 0.1), "test_acc": test}
     columns |= {f"rank_{layer}": rank + 10 * layer for layer in (1, 2, 3)}
     run = plot.Run(write_run(tmp_path / "r", columns))
-    assert run.fitted == run.train_half == 3000 and run.test_half == 5000 and run.lag == 2000
+    assert run.fitted == run.train_half == 3000 and run.test_half == run.onset == 5000
     assert run.surges == [(4000, 5000), (8000, 9000)] and run.plateau == pytest.approx(0.5)
     assert run.groks and run.generalizes and run.final == pytest.approx(0.9)
     assert run.tunnel == 3 and run.R[-1] == pytest.approx(225)
     assert run.descent == 10_500  # 425 at 10,000, 375 at 10,500
+
+
+def made_up_run(folder, key, fit, surges, tunnel, late=0):
+    """A run of 100 rows that fits half-way at step fit, and whose test accuracy rises in (begin, end, level) surges.
+    Its ranks, 2 short of the live units below, fall from 400 with the first one, rise, and fall with the last one to a
+    tunnel of that length; ranks and probe accuracies come so many steps late."""
+    depth, n, decay = key
+    steps = np.arange(101) * 1000.0
+    points = [(0, 0.1)] + [point for begin, end, level in surges for point in ((begin, None), (end, level))]
+    levels = np.array([level if level else points[i - 1][1] for i, (_, level) in enumerate(points)])
+    test, probe = (np.interp(steps - delay, [step for step, _ in points], levels) for delay in (0, late))
+    columns = {"step": steps, "train_acc": np.interp(steps, [fit - 1000, fit + 1000], [0.1, 1]), "test_acc": test}
+    columns |= dict.fromkeys(("weight_norm", "last_layer_norm"), 300 * np.exp(-steps / 100_000))
+    for layer in range(1, depth + 1):
+        last = (290 if layer >= depth - tunnel else 310) - layer
+        falls = [surges[0][0], surges[0][1], surges[-1][0], surges[-1][1]] if len(surges) > 1 else [
+            surges[0][0] - 1, surges[0][0], surges[0][0] + 1, surges[0][1]]
+        columns[f"rank_{layer}"] = np.interp(steps - late, falls, [400, 340 if len(surges) > 1 else 400, 400, last])
+        columns |= {f"live_{layer - 1}": columns[f"rank_{layer}"].round() + 2, f"probe_{layer}": probe}
+        columns[f"rank_{layer}"] = columns[f"rank_{layer}"].round()
+    settings = {"n_train": n, "weight_decay": decay, "steps": 100_000, "log_every": 1000, "probe_every": 1000}
+    write_run(folder / "d{}-n{}-a8-wd{:g}-s0".format(*key), columns, depth, **settings)
+
+
+PAPER = {  # eleven runs of which everything holds that the paper says
+    (4, 5000, 0.01): (5000, [(15_000, 19_000, 0.9)], 1), (8, 5000, 0.01): (20_000, [(32_000, 36_000, 0.9)], 3),
+    (12, 5000, 0.01): (40_000, [(55_000, 59_000, 0.9)], 6), (4, 7000, 0.01): (5000, [(18_000, 22_000, 0.9)], 1),
+    (8, 7000, 0.01): (20_000, [(25_000, 28_000, 0.7), (40_000, 44_000, 0.9)], 5),
+    (12, 7000, 0.01): (40_000, [(45_000, 48_000, 0.6), (60_000, 64_000, 0.9)], 6),
+    (12, 2000, 0.005): (50_000, [(70_000, 80_000, 0.3)], 6), (12, 2000, 0.01): (50_000, [(70_000, 74_000, 0.9)], 6),
+    (12, 2000, 0.05): (20_000, [(30_000, 33_000, 0.6), (50_000, 54_000, 0.9)], 6),
+    (12, 5000, 0.005): (60_000, [(58_000, 62_000, 0.9)], 6),
+    (12, 5000, 0.05): (20_000, [(30_000, 33_000, 0.6), (50_000, 54_000, 0.9)], 6),
+}
+
+
+def judged(folder, runs, monkeypatch):
+    """{number: [whether each case holds]} of the claims, judged by made-up runs."""
+    monkeypatch.setattr(plot, "HERE", folder)
+    for key, story in runs.items():
+        made_up_run(folder / "results", key, *story)
+    loaded = plot.paper_runs([row for figure in plot.FIGURES.values() for row in figure])
+    assert list(loaded) == sorted(PAPER)
+    return {number: [bool(holds) for *_, holds in cases] for number, _, _, cases in plot.claims(loaded)}
+
+
+def test_claims_hold_of_the_papers_story_and_not_of_another(tmp_path, monkeypatch, capsys):
+    true = judged(tmp_path / "paper", PAPER, monkeypatch)
+    assert list(true) == [f"C{i}" for i in range(1, 13)] and all(map(all, true.values())), true
+    assert plot.main(["claims"]) == 0
+    table = capsys.readouterr().out
+    assert table.count(" | holds |") == 12 and "✗" not in table and "over 9 runs other than d12-n5000" in table
+    assert "| 0.0 % | 100.0 % | 0.0 % | 0.0 % |" in table
+    # every claim is about some run that, with another fate, makes it false
+    other = PAPER | {key: PAPER[12, 2000, 0.01] for key in PAPER if key[0] < 12}
+    other |= {(12, n, decay): (25_000, [(20_000, 24_000, 0.9)], 2, 40_000) for _, n, decay in PAPER}
+    false = judged(tmp_path / "other", other, monkeypatch)
+    assert [number for number, cases in false.items() if all(cases)] == [], false
 
 
 def test_first_from_needs_three_rows():

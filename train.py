@@ -1,7 +1,7 @@
 """Train a deep MLP on MNIST from an alpha-scaled initialization, and watch it grok (paper, Section 2, Training Setup).
 
     python train.py --depth 12 --n-train 5000       # the middle column of the paper's Fig. 1, 100,000 steps
-    python train.py --depth 4 --n-train 1000 --width 200 --weight-decay 0.2 --steps 10000      # a minute or two
+    python train.py --depth 4 --width 200 --n-train 500 --weight-decay 0.08 --steps 20000      # groks in a minute
     python plot.py results/<run>                    # draw it, also while it is still training
     OMP_NUM_THREADS=1 python train.py ...           # on one core; two such runs side by side beat one on two cores
 
