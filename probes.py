@@ -142,12 +142,14 @@ def main(argv=None):
         if digest != config["data_sha256"]:
             raise ValueError(f"{args.data_dir}: expected the data that the run was trained on, {config['data']}, found "
                              "other; see --data-dir")
+        model = MLP(config["depth"], config["width"]).to(dtype)
+        model.load_state_dict(checkpoint["model"])
+        row = measure(model, train, test, config["seed"], checkpoint["step"], probe=True)
+        if "rank_1" not in row:
+            raise ValueError(f"{args.run}: expected a network to measure, found one that diverged")
     except (OSError, ValueError) as error:
         print(f"probes.py: error: {error}", file=sys.stderr)
         return 1
-    model = MLP(config["depth"], config["width"]).to(dtype)
-    model.load_state_dict(checkpoint["model"])
-    row = measure(model, train, test, config["seed"], checkpoint["step"], probe=True)
     features = layer_features(model, test[0])
     literal = len(test[0]) * torch.finfo(torch.float64).eps  # the paper's max(n, d) * eps, read to the letter
 

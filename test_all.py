@@ -517,7 +517,7 @@ def test_full_disk(run, tmp_path, room):
 def test_folder_lost_or_unusable(run, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     assert_one_line(*run(out=tmp_path / "file/run")[::2], "file")
-    assert_one_line(*run(out=tmp_path / "file")[::2], "file")
+    assert_one_line(*run(out=tmp_path / "file")[::2], "argument --out: expected a run's folder")
     monkeypatch.setattr(train, "show_progress", lambda *_: shutil.rmtree(run.folder))
     assert_one_line(*run()[::2], "checkpoint.pt")
 
@@ -525,7 +525,9 @@ def test_folder_lost_or_unusable(run, tmp_path, monkeypatch):
 def test_foreign_folder_is_refused(run):
     run.folder.mkdir()
     (run.folder / "thesis.txt").write_text("precious")
-    assert_one_line(*run()[::2], "no config.json")
+    status, _, error = run()
+    assert status == 2
+    assert_one_line(status, error, "argument --out: expected a run's folder", str(run.folder))
     assert [p.read_text() for p in run.folder.iterdir()] == ["precious"]
 
 
@@ -621,9 +623,10 @@ def test_checkpoint_cannot_execute_code(tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
-def test_divergence_stops_with_the_last_good_row(run):
+def test_divergence_stops_with_the_last_good_row(run, tiny, capsys):
     status, _, error = run("--lr", 1e18)
     assert_one_line(status, error, "diverged by step", "smaller --lr")
+    assert_one_line(probes.main([str(run.folder), f"--data-dir={tiny}"]), capsys.readouterr().err, "one that diverged")
     log = plot.read_log(run.folder)
     assert len(log["step"]) >= 1 and np.isfinite(log["train_loss"]).all()
 

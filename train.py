@@ -75,7 +75,12 @@ def parse_args(argv=None):
     if args.device == "cuda" and not cuda:
         parser.error("argument --device: expected a CUDA device for cuda, found none; use --device cpu")
     config["device"] = "cuda" if cuda else "cpu"
-    return config, args.out or Path("results") / run_name(config), args.data_dir
+    folder = args.out or Path("results") / run_name(config)
+    if folder.exists() and not (folder / "config.json").exists():
+        leftovers = {"log.csv", "config.json.tmp"}  # of a run that was killed before it began
+        if not folder.is_dir() or {path.name for path in folder.iterdir()} - leftovers:
+            parser.error(f"argument --out: expected a run's folder or an empty one, found neither in {folder}")
+    return config, folder, args.data_dir
 
 
 def run_name(config):
@@ -93,15 +98,8 @@ def differences(config, old):
 
 
 def is_finished(folder, config):
-    """Whether the folder holds this very run, finished.
-
-    Raises: ValueError, in one line, if the folder holds another run or something that is none; OSError.
-    """
+    """Whether the folder holds this run, finished. Raises: ValueError, in one line, if it holds another; OSError."""
     if not (folder / "config.json").exists():
-        leftovers = {"log.csv", "config.json.tmp"}  # of a run that was killed before it began
-        if folder.exists() and {path.name for path in folder.iterdir()} - leftovers:
-            raise ValueError(f"{folder}: expected a run's folder or an empty one, found files and no config.json among "
-                             "them; choose another --out")
         return False
     if different := differences(config, plot.read_config(folder)):
         raise ValueError(f"{folder} holds another run: {different}; repeat its settings (threads: OMP_NUM_THREADS) or "
@@ -305,11 +303,11 @@ def train(config, folder, data_dir, stopped):
 
 def main(argv=None):
     """The command line. Returns: the exit status: 0; 1 for a fault, in one line; 130, 143 for Ctrl-C, SIGTERM."""
-    config, folder, data_dir = parse_args(argv)
     stopped = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: stopped.append(number))
     try:
+        config, folder, data_dir = parse_args(argv)
         if is_finished(folder, config):
             print(f"{folder}: finished, left alone; draw it with python plot.py {folder}")
             return 0
