@@ -160,14 +160,14 @@ def summary(folder):
 LAYERS = "viridis"  # the colour scale of layers: dark for the first, light for the output layer
 TRAIN, TEST = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion: distinct for colour-blind readers, and in grey
 PAIR = ({"linewidth": 3, "alpha": 0.4}, {"linestyle": "--", "linewidth": 1.2})  # two runs in one panel
-QUANTITIES = {  # what a panel shows: (label of its axis, limits of its axis, factor)
-    "acc": ("accuracy (%)", (-3, 103), 100),
-    "loss": ("loss (MSE)", (None, None), 1),
-    "weight_norm": ("weight norm", (0, None), 1),
-    "rank": ("feature rank", (0, None), 1),
-    "live": ("live ReLU units", (0, None), 1),
-    "probe": ("probe accuracy (%)", (-3, 103), 100),
-    "second_last_rank": ("rank of layer D - 1", (0, None), 1),
+QUANTITIES = {  # what a panel shows: (label of its axis, values always in view, factor)
+    "acc": ("accuracy (%)", [0, 100], 100),
+    "loss": ("loss (MSE)", [], 1),
+    "weight_norm": ("weight norm", [0], 1),
+    "rank": ("feature rank", [0], 1),
+    "live": ("live ReLU units", [0], 1),
+    "probe": ("probe accuracy (%)", [0, 100], 100),
+    "second_last_rank": ("rank of layer D - 1", [0], 1),
 }
 BY_SIZE = [[(12, n, 0.01)] for n in (2000, 5000, 7000)]
 BY_DEPTH = {n: [[(depth, n, 0.01)] for depth in (4, 8, 12)] for n in (5000, 7000)}
@@ -191,7 +191,7 @@ def draw_panel(ax, quantity, runs):
     """
     import matplotlib
 
-    ylabel, limits, factor = QUANTITIES[quantity]
+    ylabel, in_view, factor = QUANTITIES[quantity]
     for run, style in zip(runs, PAIR if len(runs) == 2 else [{}]):
         if quantity in ("acc", "loss"):
             curves = [(f"train_{quantity}", TRAIN, "training"), (f"test_{quantity}", TEST, "test")]
@@ -211,8 +211,8 @@ def draw_panel(ax, quantity, runs):
         ax.axvline(run.onset, color=TEST, linestyle=":", linewidth=1.3, label="onset of generalization: test half-way")
     if "rank" in quantity:
         ax.axhline(TUNNEL_RANK, color="gray", linestyle="-.", linewidth=0.9, label=f"tunnel: rank under {TUNNEL_RANK}")
+    ax.plot([0] * len(in_view), in_view, alpha=0)
     ax.set(ylabel=ylabel, yscale="log" if quantity == "loss" else "linear")
-    ax.set(ylim=limits)
     ax.margins(x=0.01)
     ax.spines[["top", "right"]].set_visible(False)
     ax.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step else "0")
