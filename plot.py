@@ -343,7 +343,7 @@ def claims(runs):
     cases = []
     for a, b in zip(n5000, n7000):
         apart = np.abs(a.log["weight_norm"] / b.log["weight_norm"] - 1).max()
-        falling = min((np.diff(run.log["weight_norm"]) < 0).mean() for run in (a, b))
+        falling = min((np.diff(run.log["weight_norm"][run.grid]) < 0).mean() for run in (a, b))
         ranks = np.nanmax(np.abs(a.log[f"rank_{a.depth - 1}"] - b.log[f"rank_{a.depth - 1}"]))
         cases += [(f"depth {a.depth}, norms overlap", f"{100 * apart:.1f} % apart", apart <= 0.1),
                   (f"depth {a.depth}, norms fall", f"in {100 * falling:.1f} % of rows", falling >= 0.9),
