@@ -27,7 +27,6 @@ import plot
 HERE = Path(__file__).parent
 EARLY_ROWS = (0, 10, 30, 100, 300)  # logged and probed beside the multiples of log_every and probe_every
 
-
 OPTIONS = {  # setting: (default, the paper's setup; its letters in the run's name; limits or choices; help)
     "depth": (12, "d", (2, math.inf), "linear layers, the output layer included: the paper's d"),
     "n_train": (5000, "n", (1, 60000), "training images, the first of the set: |D^train|"),
