@@ -55,7 +55,7 @@ def numerical_rank(features, rtol=None):
     Source: paper, Section 2 and footnote 4, which reads max(n, d) * eps; matrix_rank sees only the d x d covariance,
     so its default is d * eps, as in the authors' implementation.
     """
-    covariance = torch.cov(features.double().T)  # [d, d]
+    covariance = torch.atleast_2d(torch.cov(features.double().T))  # [d, d], also where d is 1
     return int(torch.linalg.matrix_rank(covariance, rtol=rtol, hermitian=True))
 
 

@@ -262,6 +262,7 @@ def test_rank_of_known_matrices(rank):
     rng = np.random.default_rng(rank)
     features = rng.standard_normal((300, rank)) @ rng.standard_normal((rank, 50)) + 3
     assert probes.numerical_rank(torch.tensor(features)) == rank
+    assert probes.numerical_rank(torch.tensor(features[:, :1])) == min(rank, 1)  # a layer of one unit
 
 
 def plain_rank(features):
