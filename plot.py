@@ -194,13 +194,14 @@ def draw_panel(ax, quantity, runs):
     ylabel, in_view, factor = QUANTITIES[quantity]
     for run, style in zip(runs, PAIR if len(runs) == 2 else [{}]):
         if quantity in ("acc", "loss"):
-            curves = [(f"train_{quantity}", TRAIN, "training"), (f"test_{quantity}", TEST, "test")]
+            of = f", {run.n}" * (len(runs) == 2)
+            curves = [(f"train_{quantity}", TRAIN, "training" + of), (f"test_{quantity}", TEST, "test" + of)]
         elif quantity in ("rank", "live", "probe"):
             scale = matplotlib.colormaps[LAYERS](np.linspace(0, 0.95, run.depth))
             curves = [(f"{quantity}_{layer}", colour, None) for layer, colour in enumerate(scale, start=1)]
         else:
             column = f"rank_{run.depth - 1}" if quantity == "second_last_rank" else quantity
-            curves = [(column, "black", run.n if len(runs) == 2 else None)]
+            curves = [(column, "black", None)]
         for column, colour, label in curves:
             if column in run.log:  # there is no live_D
                 measured = ~np.isnan(run.log[column])
@@ -225,7 +226,7 @@ def paper_runs(panels):
     for key in sorted({key for _, row in panels for keys in row for key in keys}):
         folder = HERE / "results" / "d{}-n{}-a8-wd{:g}-s0".format(*key)
         runs[key] = run = Run(folder)
-        if run.log["step"][-1:] != run.config["steps"]:
+        if run.log["step"][-1:].tolist() != [run.config["steps"]]:
             raise ValueError(f"{folder}: expected a finished run of {run.config['steps']} steps, found one under way; "
                              "make runs finishes it")
     return runs

@@ -51,7 +51,7 @@ def numerical_rank(features, rtol=None):
     """How many singular values of the features' covariance matrix are above the tolerance.
 
     Args: features [n, d] of any float dtype; rtol, relative to the largest singular value, by default matrix_rank's
-    own: eps * d with float64's eps. Returns: int in 0..d.
+    own: eps * d with float64's eps. Returns: int in 0..d; of float32 features, where d < 10 or so, rounding counts too.
     Source: paper, Section 2 and footnote 4, which reads max(n, d) * eps; matrix_rank sees only the d x d covariance,
     so its default is d * eps, as in the authors' implementation.
     """
@@ -68,8 +68,8 @@ def live_units(features):
 def probe_accuracies(model, train, test, generator, steps=300, batch_size=512, lr=1e-3):
     """Linear probing accuracy of every layer: a fresh linear head each, trained on frozen features, all at once.
 
-    Args: train, test: pairs (features [depth, n, width], labels [n]); generator, a CPU one that draws the heads
-    and the batches. Returns: each head's accuracy in 0..1 on the test set after the last step, [depth].
+    Args: model, whose features they are; train, test: pairs (features [depth, n, width], labels [n]); generator, a CPU
+    one, draws heads and batches. Returns: each head's accuracy in 0..1 on the test set after the last step, [depth].
     Source: paper, Section 2 ("a fixed number of steps"); cross-entropy and Adam as in the authors' implementation;
     steps, batches and one batched computation for all the heads are ours.
     """

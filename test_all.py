@@ -451,6 +451,21 @@ def test_signals_save_a_checkpoint(run, tmp_path, monkeypatch, number, status):
     assert_same(run.folder, tmp_path / "whole")
 
 
+def test_a_run_stopped_before_its_first_row_continues(run, tmp_path, monkeypatch):
+    start = train.start
+
+    def interrupt(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return start(*args)
+
+    monkeypatch.setattr(train, "start", interrupt)
+    assert run()[0] == 143 and (run.folder / "log.csv").read_bytes().count(b"\n") == 1
+    monkeypatch.undo()
+    assert run()[0] == 0
+    run(out=tmp_path / "whole")
+    assert_same(run.folder, tmp_path / "whole")
+
+
 def test_kill_fuzz(tiny, tmp_path):
     """Killed with SIGKILL at random moments, also while it writes a checkpoint, and resumed each time, a run ends with
     the bytes of one that was never killed."""
