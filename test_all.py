@@ -475,9 +475,10 @@ def test_kill_fuzz(tiny, tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     quiet = {"env": environment, "stdout": subprocess.DEVNULL}
     subprocess.run([*command, str(tmp_path / "whole")], check=True, **quiet)
+    arguments, unfinished = [*command, str(tmp_path / "killed")], tmp_path / "killed/checkpoint.pt.tmp"
     killed = during_write = 0
     while killed < kills:
-        arguments = [*command, str(tmp_path / "killed")]
+        left_before = unfinished.exists() and unfinished.stat().st_mtime_ns  # by an earlier kill
         with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) as process:
             if rng.random() < 0.8:
                 process.stdout.readline()  # trains, or has said that it continues
@@ -489,7 +490,7 @@ def test_kill_fuzz(tiny, tmp_path):
             process.kill()
             process.stdout.read()
         killed += process.returncode == -signal.SIGKILL
-        during_write += (tmp_path / "killed/checkpoint.pt.tmp").exists()
+        during_write += unfinished.exists() and unfinished.stat().st_mtime_ns != left_before
         if killed == kills or process.returncode == 0:  # a run that came to its end makes room for another
             subprocess.run(arguments, check=True, **quiet)
             assert_same(tmp_path / "killed", tmp_path / "whole")
