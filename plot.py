@@ -200,8 +200,7 @@ def draw_panel(ax, quantity, runs):
             scale = matplotlib.colormaps[LAYERS](np.linspace(0, 0.95, run.depth))
             curves = [(f"{quantity}_{layer}", colour, None) for layer, colour in enumerate(scale, start=1)]
         else:
-            column = f"rank_{run.depth - 1}" if quantity == "second_last_rank" else quantity
-            curves = [(column, "black", None)]
+            curves = [(f"rank_{run.depth - 1}" if quantity == "second_last_rank" else quantity, "black", None)]
         for column, colour, label in curves:
             if column in run.log:  # there is no live_D
                 measured = ~np.isnan(run.log[column])
@@ -226,7 +225,7 @@ def paper_runs(panels):
     for key in sorted({key for _, row in panels for keys in row for key in keys}):
         folder = HERE / "results" / "d{}-n{}-a8-wd{:g}-s0".format(*key)
         runs[key] = run = Run(folder)
-        if run.log["step"][-1:].tolist() != [run.config["steps"]]:
+        if max(run.log["step"], default=None) != run.config["steps"]:
             raise ValueError(f"{folder}: expected a finished run of {run.config['steps']} steps, found one under way; "
                              "make runs finishes it")
     return runs

@@ -104,7 +104,7 @@ def is_finished(folder, config):
         raise ValueError(f"{folder} holds another run: {different}; repeat its settings (threads: OMP_NUM_THREADS) or "
                          "choose another --out")
     try:
-        return plot.read_log(folder)["step"][-1:].tolist() == [config["steps"]]
+        return max(plot.read_log(folder)["step"], default=None) == config["steps"]
     except (FileNotFoundError, ValueError):
         return False  # continuing the run will say what is wrong
 
