@@ -16,13 +16,13 @@ import numpy as np
 HERE = Path(__file__).parent
 
 TUNNEL_RANK = 300  # a hidden layer of lower feature rank belongs to the tunnel (paper, Fig. 3)
-FORMAT = 1  # of a run's folder; a change that old folders cannot follow raises it
 
 
 def columns(depth):
     """The log's columns for a network of that depth, as a list of names."""
     names = ["step", "train_loss", "train_acc", "test_loss", "test_acc", "weight_norm", "last_layer_norm"]
-    for name, layers in (("rank", depth), ("live", depth - 1), ("probe", depth)):
+    for name, layers in (("rank", depth), ("effective", depth), ("collapse", depth),
+                         ("live", depth - 1), ("probe", depth)):
         names += [f"{name}_{layer}" for layer in range(1, layers + 1)]
     return names
 
@@ -35,12 +35,11 @@ def read_config(folder):
     try:
         config = json.loads(path.read_bytes())
         numbers = ("depth", "n_train", "weight_decay", "steps", "log_every", "probe_every")
-        intact = config["format"] == FORMAT and all(config[name] >= 0 for name in numbers)
+        intact = all(config[name] >= 0 for name in numbers)
     except (ValueError, LookupError, TypeError):
         intact = False
     if not intact:
-        raise ValueError(f"{path}: expected a run's settings in JSON, of format {FORMAT}, found a file that is damaged "
-                         "or of another version; restore it")
+        raise ValueError(f"{path}: expected a run's settings in JSON, found damage; restore it")
     return config
 
 

@@ -1,4 +1,4 @@
-"""What a network's layers hold (paper, Section 2, Probing Internal Features): ranks, live units, linear probes.
+"""What a network's layers hold (paper, Section 2, Probing Internal Features).
 
     python probes.py results/<run>    # a table of every layer of a saved run; needs its checkpoint
 """
@@ -8,92 +8,74 @@ import math
 import sys
 from pathlib import Path
 
-
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(prog="probes.py", usage=argparse.SUPPRESS, allow_abbrev=False,
-                                     description="Prints a table of every layer of a saved run.")
-    parser.add_argument("run", type=Path, help="a run's folder, with its checkpoint")
-    parser.add_argument("--data-dir", type=Path, default=Path(__file__).parent / "data",
-                        help="folder of the four files it was trained on (default: data)")
-    args = parser.parse_args(argv)
-    if not (args.run / "checkpoint.pt").is_file():
-        parser.error(f"{args.run}: expected a run's folder with its checkpoint, found no checkpoint.pt (runs are "
-                     "committed without theirs); train the run again to have one")
-    return args
-
-
-if __name__ == "__main__":
-    parse_args()  # wrong arguments are answered before PyTorch's slow import
-
 import torch
 import torch.nn.functional as F
 
-from data import load_mnist, minibatches
+from data import DATA_DIR, load_mnist, minibatches
 from model import MLP, load_checkpoint
 
 
-def layer_features(model, x, chunk=1000):
-    """The output of every linear layer, before the ReLU.
+@torch.no_grad()
+def layer_features(model, x):
+    """Images x [n, 784] -> the output of every linear layer, before the ReLU: [n, depth, width].
 
-    Args: x [n, 784]; chunk, images a forward pass. Returns: [depth, n, width], the output layer padded with zeros.
-    Source: as in the authors' implementation.
+    The output layer is padded with zeros. Source: as in the authors' implementation.
     """
-    width = model.layers[0].out_features
-    features = x.new_zeros(len(model.layers), len(x), max(width, 10))
-    with torch.no_grad():
-        for i in range(0, len(x), chunk):
-            for layer, output in enumerate(model.layer_outputs(x[i : i + chunk])):
-                features[layer, i : i + chunk, : output.shape[1]] = output.to_dense()
+    width = max(model.layers[0].out_features, 10)
+    features = x.new_zeros(len(x), len(model.layers), width)
+    for chunk, rows in zip(x.split(1000), features.split(1000)):
+        for layer, output in enumerate(model.layer_outputs(chunk)):
+            rows[:, layer, : output.shape[1]] = output.to_dense()
     return features
 
 
-def numerical_rank(features, rtol=None):
-    """How many singular values of the features' covariance matrix are above the tolerance.
+def covariance_matrix(features):
+    """Features [n, d] -> their covariance matrix [d, d] in float64."""
+    return torch.atleast_2d(torch.cov(features.double().T))
 
-    Args: features [n, d] of any float dtype; rtol, relative to the largest singular value, by default matrix_rank's
-    own: eps * d with float64's eps. Returns: int in 0..d; of float32 features, where d < 10 or so, rounding counts too.
-    Source: paper, Section 2 and footnote 4, which reads max(n, d) * eps; matrix_rank sees only the d x d covariance,
-    so its default is d * eps, as in the authors' implementation.
+
+def numerical_rank(covariance, rtol=None):
+    """How many singular values of a covariance matrix [d, d] are above the relative tolerance.
+
+    rtol is by default matrix_rank's own, eps * d with the eps of float64. Where d is under 10 or so,
+    the rounding of float32 features can count as rank.
+    Source: paper, Section 2 and footnote 4, which reads max(n, d) * eps; matrix_rank sees only the
+    d x d matrix, so its default is d * eps, as in the authors' implementation. Always on the CPU:
+    eigenvalue routines of GPUs have failed on matrices of low rank.
     """
-    covariance = torch.atleast_2d(torch.cov(features.double().T))  # [d, d], also where d is 1
-    return int(torch.linalg.matrix_rank(covariance, rtol=rtol, hermitian=True))
+    return int(torch.linalg.matrix_rank(covariance.cpu(), rtol=rtol, hermitian=True))
+
+
+def effective_rank(covariance):
+    """The participation ratio (tr C)^2 / tr(C^2) of a covariance matrix C [d, d], in 1..d.
+
+    It weighs the directions that the numerical rank counts. NaN if C is zero. Source: ours.
+    """
+    return (covariance.trace() ** 2 / covariance.square().sum()).item()
+
+
+def collapse_ratio(features, labels, covariance):
+    """Variance within classes over variance between them, tr S_W / tr S_B, 0 or more.
+
+    Features [n, d], their labels [n] in 0..9 and covariance matrix [d, d]. NaN or infinite if the
+    class means are all the same.
+    Source: neural collapse's NC1 (Papyan, Han, Donoho 2020) in its trace form; ours here.
+    """
+    one_hot = F.one_hot(labels, 10).double()
+    counts = one_hot.sum(dim=0)
+    means = one_hot.T @ features.double() / counts.clamp(min=1)[:, None]
+    mean = counts @ means / len(labels)
+    between = counts @ (means - mean).square().sum(dim=1) / (len(labels) - 1)
+    within = covariance.trace() - between  # total variance = within + between
+    return (within / between).item()
 
 
 def live_units(features):
-    """How many units are active, above zero, on at least one image. Args: features [n, d], before the ReLU. Returns:
-    int in 0..d. Source: ours."""
-    return int((features > 0).any(dim=0).sum())
+    """How many units are active on at least one image: features [n, d], before the ReLU, above 0.
 
-
-def probe_accuracies(model, train, test, generator, steps=300, batch_size=512, lr=1e-3):
-    """Linear probing accuracy of every layer: a fresh linear head each, trained on frozen features, all at once.
-
-    Args: model, whose features they are; train, test: pairs (features [depth, n, width], labels [n]); generator, a CPU
-    one, draws heads and batches. Returns: each head's accuracy in 0..1 on the test set after the last step, [depth].
-    Source: paper, Section 2 ("a fixed number of steps"); cross-entropy and Adam as in the authors' implementation;
-    steps, batches and one batched computation for all the heads are ours.
+    Source: ours.
     """
-    (features, labels), (test_features, test_labels) = train, test
-    features, test_features = features.float(), test_features.float()
-    # nn.Linear's default initialization: uniform within 1 / sqrt(inputs); a padded feature is 0 and changes nothing
-    bounds = torch.tensor([layer.out_features for layer in model.layers]).rsqrt()[:, None, None]
-    weight, bias = (
-        (bounds * (2 * torch.rand(len(features), 10, columns, generator=generator) - 1)).to(features.device)
-        for columns in (features.shape[2], 1)
-    )
-    optimizer = torch.optim.Adam([weight.requires_grad_(), bias.requires_grad_()], lr=lr, fused=True)
-    batches = minibatches(len(labels), batch_size, generator, features.device)
-    for _ in range(steps):
-        batch = next(batches)
-        logits = torch.baddbmm(bias, weight, features.index_select(1, batch).mT)  # [depth, 10, batch]
-        # summed over the heads, so that each has the gradient of its own mean cross-entropy
-        loss = F.cross_entropy(logits, labels[batch].expand(len(logits), -1), reduction="sum") / len(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    with torch.no_grad():
-        predictions = torch.baddbmm(bias, weight, test_features.mT).argmax(dim=1)
-    return (predictions == test_labels).double().mean(dim=1)
+    return int((features.amax(dim=0) > 0).sum())
 
 
 def weight_norm(module):
@@ -101,66 +83,164 @@ def weight_norm(module):
     return torch.nn.utils.get_total_norm(module.parameters()).item()
 
 
-def measure(model, train, test, seed, step, probe):
-    """Measures one row of the log.
+def probe_accuracies(
+    widths, features, labels, test_features, test_labels, generator, steps=300, batch_size=512
+):
+    """Linear probing accuracy of every layer: a fresh linear head each, all trained at once.
 
-    Args: train, test: pairs (images [n, 784], labels [n]); seed, step: of the run, they seed the linear probes;
-    probe, whether to measure the layers too (not where training has diverged). Returns: {column: value}, accuracies
-    in 0..1.
-    Source: quantities of paper, Section 2; losses are the MSE against one-hot targets averaged over the 10 outputs.
+    widths: of the layers [depth]; features [n, depth, width], frozen, padded with zeros to the
+    widest; labels [n] in 0..9; generator: a CPU one, which draws heads and batches.
+    Returns each head's accuracy in 0..1 on the test set after the last step, [depth].
+    Source: paper, Section 2 ("a fixed number of steps"); cross-entropy and Adam at 1e-3 as in the
+    authors' implementation; steps, batches and one computation for all heads are ours.
     """
-    row, features = {}, {}
+    depth, width = features.shape[1:]
+
+    def uniform(*shape):
+        """nn.Linear's default initialization: uniform within 1 / sqrt(inputs)."""
+        draw = 2 * torch.rand(depth, *shape, generator=generator) - 1
+        bound = torch.tensor(widths).rsqrt()[:, None, None]
+        return (bound * draw).to(features.device).requires_grad_()
+
+    weight, bias = uniform(10, width), uniform(10, 1)
+    optimizer = torch.optim.Adam([weight, bias], lr=1e-3, fused=True)
+    batches = minibatches(len(labels), batch_size, generator, features.device)
+    # index_select on a matrix copies whole rows; [depth, width, n] is what the product takes
+    flat_features = features.float().flatten(start_dim=1)
+    for _ in range(steps):
+        batch = next(batches)
+        inputs = flat_features.index_select(0, batch).unflatten(1, (depth, width)).permute(1, 2, 0)
+        logits = torch.baddbmm(bias, weight, inputs)  # [depth, 10, batch]
+        targets = labels[batch].expand(depth, -1)
+        # summed over the heads, so that each has the gradient of its own mean cross-entropy
+        loss = F.cross_entropy(logits, targets, reduction="sum") / len(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        logits = torch.baddbmm(bias, weight, test_features.float().permute(1, 2, 0))
+    return (logits.argmax(dim=1) == test_labels).double().mean(dim=1).tolist()
+
+
+def measure(model, train, test, seed, step, layers):
+    """Measures one row of the log: {column: value}, in the log's order, accuracies in 0..1.
+
+    train, test: pairs (images [n, 784], labels [n]); seed and step seed the linear probes;
+    layers: whether to measure them, too. Losses are averaged over the 10 outputs.
+    Raises FloatingPointError if training has diverged.
+    Source: the quantities of paper, Section 2; effective rank, collapse and live units are ours.
+    """
+    row, features = {"step": step}, {}
     for name, (images, labels) in (("train", train), ("test", test)):
-        if probe:
+        if layers:
             features[name] = layer_features(model, images)
-            logits = features[name][-1, :, :10]
+            outputs = features[name][:, -1, :10]
         else:
             with torch.no_grad():
-                logits = torch.cat([model(chunk) for chunk in images.split(1000)])
-        row[f"{name}_loss"] = F.mse_loss(logits, F.one_hot(labels, 10).to(logits)).item()
-        row[f"{name}_acc"] = (logits.argmax(dim=1) == labels).double().mean().item()
-    row |= {"weight_norm": weight_norm(model), "last_layer_norm": weight_norm(model.layers[-1])}
-    if probe and all(map(math.isfinite, row.values())):
-        depth = len(model.layers)
-        for number, (layer, outputs) in enumerate(zip(model.layers, features["test"]), start=1):
-            row[f"rank_{number}"] = numerical_rank(outputs[:, : layer.out_features])
-            if number < depth:
-                row[f"live_{number}"] = live_units(outputs)
+                outputs = torch.cat([model(chunk) for chunk in images.split(1000)])
+        row[f"{name}_loss"] = F.mse_loss(outputs, F.one_hot(labels, 10).to(outputs)).item()
+        row[f"{name}_acc"] = (outputs.argmax(dim=1) == labels).double().mean().item()
+    row["weight_norm"] = weight_norm(model)
+    row["last_layer_norm"] = weight_norm(model.layers[-1])
+    if not all(map(math.isfinite, row.values())):
+        raise FloatingPointError(
+            f"diverged by step {step}, training loss {row['train_loss']}: expected finite numbers; "
+            "try a smaller --lr or --alpha"
+        )
+    if layers:
+        widths = [layer.out_features for layer in model.layers]
+        train_layers, test_layers = (features["train"], train[1]), (features["test"], test[1])
         generator = torch.Generator().manual_seed(seed + 1_000_003 * (step + 1))
-        heads = probe_accuracies(model, (features["train"], train[1]), (features["test"], test[1]), generator)
-        row |= {f"probe_{number}": accuracy for number, accuracy in enumerate(heads.tolist(), start=1)}
+        row |= measure_layers(widths, train_layers, test_layers, generator)
+    return row
+
+
+def measure_layers(widths, train, test, generator):
+    """The layers' part of a row: {"rank_1": ..., ..., "probe_12": ...}.
+
+    widths: of the layers [depth]; train, test: pairs (features [n, depth, width], labels [n]);
+    generator: for the linear probes. Ranks, collapse and live units are the test set's.
+    """
+    features, labels = test
+    columns = {"rank": [], "effective": [], "collapse": [], "live": []}
+    for layer, width in enumerate(widths):
+        outputs = features[:, layer, :width].double()
+        covariance = covariance_matrix(outputs)
+        columns["rank"].append(numerical_rank(covariance))
+        columns["effective"].append(effective_rank(covariance))
+        columns["collapse"].append(collapse_ratio(outputs, labels, covariance))
+        columns["live"].append(live_units(outputs))
+    columns["live"].pop()  # the output layer has no ReLU
+    columns["probe"] = probe_accuracies(widths, *train, *test, generator)
+    row = {}
+    for name, values in columns.items():
+        for layer, value in enumerate(values, start=1):
+            row[f"{name}_{layer}"] = value
     return row
 
 
 def main(argv=None):
-    """The command line. Returns: the exit status, 0, or 1 after a fault's one line."""
-    args = parse_args(argv)
+    """The command line. Returns the exit status: 0, or 1 after a fault's one line."""
+    parser = argparse.ArgumentParser(
+        prog="probes.py",
+        usage=argparse.SUPPRESS,
+        allow_abbrev=False,
+        description="Prints a table of every layer of a saved run.",
+    )
+    parser.add_argument("run", type=Path, help="a run's folder, with its checkpoint")
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=DATA_DIR,
+        help="folder of the four files that it was trained on (default: data)",
+    )
+    args = parser.parse_args(argv)
     try:
-        checkpoint = load_checkpoint(args.run / "checkpoint.pt")
-        config, dtype = checkpoint["config"], getattr(torch, checkpoint["config"]["dtype"])
-        train, test, digest = load_mnist(args.data_dir, config["n_train"], dtype)
-        if digest != config["data_sha256"]:
-            raise ValueError(f"{args.data_dir}: expected the data that the run was trained on, {config['data']}, found "
-                             "other; see --data-dir")
-        model = MLP(config["depth"], config["width"]).to(dtype)
-        model.load_state_dict(checkpoint["model"])
-        row = measure(model, train, test, config["seed"], checkpoint["step"], probe=True)
-        if "rank_1" not in row:
-            raise ValueError(f"{args.run}: expected a network to measure, found one that diverged")
-    except (OSError, ValueError) as error:
+        print_layers(args.run, args.data_dir)
+    except (OSError, ValueError, FloatingPointError) as error:
         print(f"probes.py: error: {error}", file=sys.stderr)
         return 1
-    features = layer_features(model, test[0])
-    literal = len(test[0]) * torch.finfo(torch.float64).eps  # the paper's max(n, d) * eps, read to the letter
+    return 0
 
-    print(f"{args.run} at step {checkpoint['step']}: training accuracy {row['train_acc']:.4f}, "
-          f"test accuracy {row['test_acc']:.4f}")
+
+def print_layers(folder, data_dir):
+    """Prints a table of every layer of the run in that folder, at its checkpoint.
+
+    Raises OSError, ValueError or FloatingPointError, in one line.
+    """
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder}: expected a run's folder with its checkpoint, found no checkpoint.pt (runs "
+            "are committed without theirs); train the run again to have one"
+        )
+    checkpoint = load_checkpoint(path)
+    config, step = checkpoint["config"], checkpoint["step"]
+    dtype = getattr(torch, config["dtype"])
+    train, test, digest = load_mnist(data_dir, config["n_train"], dtype)
+    if digest != config["data_sha256"]:
+        raise ValueError(
+            f"{data_dir}: expected the data that the run was trained on, {config['data']}, found "
+            "other; see --data-dir"
+        )
+    model = MLP(config["depth"], config["width"], dtype)
+    model.load_state_dict(checkpoint["model"])
+    row = measure(model, train, test, config["seed"], step, layers=True)
+    features = layer_features(model, test[0])
+    literal = len(test[0]) * torch.finfo(torch.float64).eps  # max(n, d) * eps, to the letter
+
+    print(
+        f"{folder} at step {step}: training accuracy {row['train_acc']:.4f}, "
+        f"test accuracy {row['test_acc']:.4f}"
+    )
     print("layer  rank  rank (max(n, d) eps)  live units  probe accuracy  weight norm")
     for number, layer in enumerate(model.layers, start=1):
-        rank_literal = numerical_rank(features[number - 1, :, : layer.out_features], rtol=literal)
-        print(f"{number:5}  {row[f'rank_{number}']:4}  {rank_literal:20}  {row.get(f'live_{number}', '-'):>10}  "
-              f"{row[f'probe_{number}']:14.4f}  {weight_norm(layer):11.3f}")
-    return 0
+        covariance = covariance_matrix(features[:, number - 1, : layer.out_features])
+        print(
+            f"{number:5}  {row[f'rank_{number}']:4}  {numerical_rank(covariance, literal):20}  "
+            f"{row.get(f'live_{number}', '-'):>10}  {row[f'probe_{number}']:14.4f}  "
+            f"{weight_norm(layer):11.3f}"
+        )
 
 
 if __name__ == "__main__":

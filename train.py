@@ -39,7 +39,7 @@ OPTIONS = {  # setting: (default, the paper's setup; its letters in the run's na
     "steps": (100_000, "steps", (0, math.inf), "optimizer steps"),
     "optimizer": ("adamw", "", ("adamw", "adam"), "decoupled weight decay, or L2-coupled for comparison"),
     "dtype": ("float32", "", ("float32", "float64"), "precision of training"),
-    "device": ("cpu", "", ("auto", "cpu", "cuda"), "auto takes CUDA where there is one"),
+    "device": ("cpu", "", ("cpu", "cuda"), "where to train"),
     "log_every": (500, "log", (1, math.inf), "steps from one row of the log to the next"),
     "probe_every": (2000, "probe", (1, math.inf), "steps between probes of the layers, a multiple of --log-every"),
 }
@@ -50,7 +50,7 @@ def parse_args(argv=None):
     parser = argparse.ArgumentParser(prog="train.py", usage=argparse.SUPPRESS, allow_abbrev=False, description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, (default, _, valid, text) in OPTIONS.items():
-        kind, default = type(default), "auto" if name == "device" else default
+        kind = type(default)
         how = {"choices": valid} if kind is str else {"type": kind, "metavar": kind.__name__}
         parser.add_argument("--" + name.replace("_", "-"), default=default, help=f"{text} (default: {default})", **how)
     parser.add_argument("--data-dir", type=Path, metavar="DIR", default=HERE / "data",
@@ -64,7 +64,7 @@ def parse_args(argv=None):
     if args.probe_every % args.log_every:
         parser.error(f"argument --probe-every: expected a multiple of --log-every, which is {args.log_every}, found "
                      f"{args.probe_every}")
-    config = {"format": plot.FORMAT} | {name: getattr(args, name) for name in OPTIONS}
+    config = {name: getattr(args, name) for name in OPTIONS}
     config["data"] = args.data_dir.resolve().name
     cuda = False
     if args.device != "cpu" and not version("torch").endswith("+cpu"):
@@ -258,7 +258,8 @@ def train(config, folder, data_dir, stopped):
     train_set, test_set, digest = load_mnist(data_dir, config["n_train"], dtype, device)
     images, labels = train_set
     targets = F.one_hot(labels, 10).to(dtype)
-    config |= {"data_sha256": digest, "torch": str(torch.__version__), "threads": torch.get_num_threads()}
+    config |= {"data_sha256": digest, "torch": str(torch.__version__), "threads": torch.get_num_threads(),
+               "cpu_capability": torch.backends.cpu.get_cpu_capability()}
 
     model = scaled_mlp(config["depth"], config["width"], config["alpha"], config["seed"], dtype).to(device)
     adam = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config["optimizer"]]
@@ -286,10 +287,7 @@ def train(config, folder, data_dir, stopped):
                 save_checkpoint(log, folder, config, step, model, optimizer)
             if is_due("log_every", step, config):
                 row = measure(model, train_set, test_set, config["seed"], step, probe)
-                if not all(map(math.isfinite, row.values())):
-                    raise FloatingPointError(f"{folder}: diverged by step {step}, training loss {row['train_loss']}; "
-                                             "the log keeps the rows before; try a smaller --lr or --alpha")
-                append_row(log, [step, *(row.get(name) for name in plot.columns(config["depth"])[1:])])
+                append_row(log, [row.get(name) for name in plot.columns(config["depth"])])
                 done, elapsed = step - first_step, time.monotonic() - start_time
                 show_progress(step, steps, row, elapsed / done * (steps - step) if done else None)
             if step == steps:
