@@ -1,9 +1,11 @@
 """The network: a deep ReLU MLP at an alpha-scaled initialization (paper, Section 2, Training Setup).
 
-Behind it, a run's checkpoint on disk.
+Below it, how a run's state is kept on disk.
 """
 
 import contextlib
+import io
+import os
 import zipfile
 
 import torch
@@ -69,17 +71,48 @@ def scaled_mlp(depth, width, alpha, seed, dtype=torch.float32):
     return model.to(dtype)
 
 
-def load_checkpoint(path):
-    """Reads a run's checkpoint; nothing in the file can execute code.
+# ---- A run's state on disk ----
 
-    Returns: {"config": dict, "step": int, "model": state dict, "optimizer": state dict}, tensors on the CPU.
-    Raises: OSError if it cannot be read, ValueError if it is damaged or none of ours, each in one line.
+
+def write_whole(path, content):
+    """Writes bytes so that a kill or a full disk leaves either the old file or the new one, whole.
+
+    Raises OSError.
     """
-    with open(path, "rb") as file, contextlib.suppress(Exception):  # zipfile and torch.load raise a dozen types
-        intact = zipfile.ZipFile(file).testzip() is None  # torch.load passes over the checksums
-        file.seek(0)
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        if intact and checkpoint.keys() == {"config", "step", "model", "optimizer"}:
-            return checkpoint
-    raise ValueError(f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; restore it, "
-                     "or remove the run's folder to train it again")
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def save_checkpoint(path, config, step, log, model, optimizer):
+    """Writes a run's state before its row of that step: log is the text of log.csv up to there.
+
+    Minibatches and probes depend on seed and step alone: no generator's state belongs to it.
+    """
+    state = {"config": config, "step": step, "log": log}
+    state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(path, buffer.getbuffer())
+
+
+def load_checkpoint(path):
+    """Reads what save_checkpoint wrote, tensors on the CPU; nothing in the file can execute code.
+
+    Raises OSError if it cannot be read, ValueError if it is damaged or none of ours.
+    """
+    with open(path, "rb") as file:
+        # zipfile and torch.load raise a dozen types for a damaged file
+        with contextlib.suppress(Exception):
+            intact = zipfile.ZipFile(file).testzip() is None  # torch.load passes over checksums
+            file.seek(0)
+            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+            if intact and checkpoint.keys() == {"config", "step", "log", "model", "optimizer"}:
+                return checkpoint
+    raise ValueError(
+        f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; "
+        "restore it, or remove the run's folder to train it again"
+    )

@@ -10,6 +10,7 @@ import functools
 import gzip
 import io
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -68,13 +69,10 @@ def run(tiny, tmp_path, capsys):
     """A function that runs train.py in this process with RUN and more arguments; returns status, stdout, stderr."""
 
     def start(*more, out=tmp_path / "run"):
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             status = train.main([*RUN, "--data-dir", str(tiny), "--out", str(out), *map(str, more)])
         except SystemExit as error:
             status = error.code
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         return status, *capsys.readouterr()
 
     start.folder = tmp_path / "run"
@@ -205,23 +203,52 @@ def test_minibatches_cover_each_epoch():
 
 
 def plain_network(depth, width, alpha, seed, dtype=torch.float32):
-    """The oracle: plain nn.Linear layers drawn in order, in nn.Sequential."""
+    """The oracle: plain nn.Linear layers drawn in order, in float64, in nn.Sequential."""
     torch.manual_seed(seed)
     sizes = [784] + [width] * (depth - 1) + [10]
-    layers = [m for i in range(depth) for m in (nn.Linear(sizes[i], sizes[i + 1]), nn.ReLU())][:-1]
-    network = nn.Sequential(*layers).to(dtype)
+    layers = []
+    for i in range(depth):
+        layers += [nn.Linear(sizes[i], sizes[i + 1], dtype=torch.float64), nn.ReLU()]
+    network = nn.Sequential(*layers[:-1])
     with torch.no_grad():
         for p in network.parameters():
             p *= alpha
-    return network
+    return network.to(dtype)
 
 
 def test_initialization_is_alpha_times_pytorchs():
-    scaled, plain = model.scaled_mlp(5, 30, 8.0, seed=7), plain_network(5, 30, 1.0, seed=7)
-    assert all(torch.equal(p, 8 * q) for p, q in zip(scaled.parameters(), plain.parameters(), strict=True))
-    assert probes.weight_norm(scaled) / probes.weight_norm(plain) == pytest.approx(8, rel=1e-6)
     double = model.scaled_mlp(5, 30, 8.0, seed=7, dtype=torch.float64)
-    assert all(torch.equal(p, q.double()) for p, q in zip(double.parameters(), scaled.parameters(), strict=True))
+    plain = plain_network(5, 30, 1.0, seed=7, dtype=torch.float64)
+    for p, q in zip(double.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(p, 8 * q)
+    assert probes.weight_norm(double) / probes.weight_norm(plain) == pytest.approx(8, rel=1e-6)
+    single = model.scaled_mlp(5, 30, 8.0, seed=7)
+    for p, q in zip(single.parameters(), double.parameters(), strict=True):
+        assert torch.equal(p, q.float())
+
+
+def test_seed_0_is_the_authors_network():
+    """The ranks that their Fig. 1 shows at step 0, depth 12, and the norm of their weights."""
+    network = model.scaled_mlp(12, 400, 8.0, seed=0)
+    _, (x, _), _ = data.load_mnist(data.DATA_DIR, 1)
+    features = probes.layer_features(network, x)
+    ranks = []
+    for number, layer in enumerate(network.layers):
+        covariance = probes.covariance_matrix(features[:, number, : layer.out_features])
+        ranks.append(probes.numerical_rank(covariance))
+    assert ranks == [400, 400, 400, 397, 397, 392, 389, 386, 379, 364, 351, 10]
+    assert probes.weight_norm(network) == pytest.approx(307.195, abs=0.001)
+
+
+def test_onednn_only_where_it_gains(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    x = torch.rand(2, 3)
+    for capability, gains in (("AVX512", True), ("AVX2", False), ("DEFAULT", False)):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda name=capability: name)
+        assert model.uses_onednn(x) == gains and not model.uses_onednn(x.double())
+    network, plain = model.scaled_mlp(4, 50, 2.0, 1), plain_network(4, 50, 2.0, 1)
+    x = torch.rand(40, 784)
+    torch.testing.assert_close(network(x), plain(x))  # the plain path
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -229,7 +256,8 @@ def test_network_equals_plain_layers(dtype):
     x = torch.rand(40, 784, dtype=dtype)
     network, plain = model.scaled_mlp(4, 50, 2.0, 1, dtype), plain_network(4, 50, 2.0, 1, dtype)
     torch.testing.assert_close(network(x), plain(x))
-    outputs = list(network.layer_outputs(x))
+    outputs = network.layer_outputs(x)
+    assert [output.shape[1] for output in outputs] == [50, 50, 50, 10]
     for layer, output in enumerate(outputs, start=1):
         torch.testing.assert_close(output.to_dense(), plain[: 2 * layer - 1](x))  # before the ReLU
 
@@ -261,8 +289,35 @@ def test_training_equals_a_plain_loop(run, tiny, optimizer, dtype, tolerance):
 def test_rank_of_known_matrices(rank):
     rng = np.random.default_rng(rank)
     features = rng.standard_normal((300, rank)) @ rng.standard_normal((rank, 50)) + 3
-    assert probes.numerical_rank(torch.tensor(features)) == rank
-    assert probes.numerical_rank(torch.tensor(features[:, :1])) == min(rank, 1)  # a layer of one unit
+    for units in (50, 1):  # a layer of one unit has a rank, too
+        covariance = probes.covariance_matrix(torch.tensor(features[:, :units]))
+        assert probes.numerical_rank(covariance) == min(rank, units)
+
+
+def test_effective_rank():
+    """Known matrices; eigenvalues of numpy; and the participation ratio's bounds."""
+    assert probes.effective_rank(3 * torch.eye(7).double()) == pytest.approx(7)
+    assert probes.effective_rank(torch.diag(torch.tensor([4.0, 0, 0]))) == 1
+    assert np.isnan(probes.effective_rank(torch.zeros(3, 3)))
+    features = np.random.default_rng(0).standard_normal((100, 6)) * [9, 5, 3, 2, 1, 0.1]
+    values = np.linalg.eigvalsh(np.cov(features.T))
+    ours = probes.effective_rank(probes.covariance_matrix(torch.tensor(features)))
+    assert ours == pytest.approx(values.sum() ** 2 / (values**2).sum())
+
+
+def test_collapse_ratio():
+    """Against numpy's variances class by class; one class of the ten has no image."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 9, 500)
+    features = rng.standard_normal((500, 6)) + rng.standard_normal((10, 6))[labels]
+    within = between = 0
+    for label in range(9):
+        its = features[labels == label]
+        within += len(its) * its.var(axis=0).sum()
+        between += len(its) * ((its.mean(axis=0) - features.mean(axis=0)) ** 2).sum()
+    features, labels = torch.tensor(features), torch.tensor(labels)
+    ours = probes.collapse_ratio(features, labels, probes.covariance_matrix(features))
+    assert ours == pytest.approx(within / between)
 
 
 def plain_rank(features):
@@ -293,20 +348,21 @@ def test_cheap_ranks_are_the_plain_ranks(trained):
     log = plot.read_log(out)
     ranks = []
     for number, layer in enumerate(network.layers, start=1):
-        columns = slice(layer.out_features)
-        ranks.append(probes.numerical_rank(features[number - 1, :, columns]))
-        assert ranks[-1] == plain_rank(exact[number - 1, :, columns]) == log[f"rank_{number}"][-1]
+        ours, theirs = (x[:, number - 1, : layer.out_features] for x in (features, exact))
+        ranks.append(probes.numerical_rank(probes.covariance_matrix(ours)))
+        assert ranks[-1] == plain_rank(theirs) == log[f"rank_{number}"][-1]
     assert min(ranks[:-1]) < 100  # some units are dead, or this shows little
 
 
 def test_features_live_units_and_norm(trained):
     network, _ = trained
-    x = torch.rand(50, 784)
-    features = probes.layer_features(network, x, chunk=7)
+    x = torch.rand(1050, 784)  # in two chunks
+    features = probes.layer_features(network, x)
     for layer, output in enumerate(network.layer_outputs(x)):
-        torch.testing.assert_close(features[layer, :, : output.shape[1]], output.to_dense(), rtol=1e-4, atol=1e-4)
-    assert features[-1, :, 10:].abs().max() == 0
-    assert probes.live_units(torch.tensor([[1.0, 0, -1, -1], [-1, 0, -1, 2]])) == 2
+        ours = features[:, layer, : output.shape[1]]
+        torch.testing.assert_close(ours, output.to_dense(), rtol=1e-4, atol=1e-3)
+    assert features[:, -1, 10:].abs().max() == 0
+    assert probes.live_units(torch.tensor([[0.5, 0, -1, -1], [-1, 0, -1, 2]])) == 2
     everything = np.concatenate([p.detach().numpy().ravel() for p in network.parameters()]).astype(np.float64)
     assert probes.weight_norm(network) == pytest.approx(np.linalg.norm(everything), rel=1e-6)
 
@@ -315,18 +371,19 @@ def probe_data(separable, n=600, width=30):
     """Features of two layers and the output layer: class means far apart, or noise alone."""
     rng = torch.Generator().manual_seed(5)
     labels = torch.arange(n) % 10
-    features = torch.randn(3, n, width, generator=rng)
-    features[:, :, :10] += 30 * separable * torch.eye(10)[labels]
-    features[2, :, 10:] = 0
+    features = torch.randn(n, 3, width, generator=rng)
+    features[:, :, :10] += 30 * separable * torch.eye(10)[labels][:, None]
+    features[:, 2, 10:] = 0
     return features, labels
 
 
 @pytest.mark.parametrize(("separable", "low", "high"), [(True, 0.99, 1.0), (False, 0.05, 0.17)])
 def test_probe_tells_separable_features(separable, low, high):
     features, labels = probe_data(separable)
-    halves = (features[:, :400], labels[:400]), (features[:, 400:], labels[400:])
-    accuracy = probes.probe_accuracies(model.MLP(3, 30), *halves, torch.Generator().manual_seed(0))
-    assert len(accuracy) == 3 and all(low <= a <= high for a in accuracy.tolist())
+    halves = features[:400], labels[:400], features[400:], labels[400:]
+    generator = torch.Generator().manual_seed(0)
+    accuracy = probes.probe_accuracies([30, 30, 10], *halves, generator)
+    assert len(accuracy) == 3 and all(low <= a <= high for a in accuracy)
 
 
 def test_batched_probes_equal_one_after_another(tiny):
@@ -334,8 +391,9 @@ def test_batched_probes_equal_one_after_another(tiny):
     network = model.scaled_mlp(3, 30, 1.0, 0)
     (x, y), (test_x, test_y), _ = data.load_mnist(tiny, 300)
     features, test_features = probes.layer_features(network, x), probes.layer_features(network, test_x)
-    accuracy = probes.probe_accuracies(
-        network, (features, y), (test_features, test_y), torch.Generator().manual_seed(1), steps=100, batch_size=128)
+    everything = features, y, test_features, test_y
+    generator = torch.Generator().manual_seed(1)
+    accuracy = probes.probe_accuracies([30, 30, 10], *everything, generator, steps=100, batch_size=128)
     generator = torch.Generator().manual_seed(1)
     uniform = [2 * torch.rand(3, 10, columns, generator=generator) - 1 for columns in (30, 1)]
     order = [b for _ in range(34) for b in torch.randperm(300, generator=generator).split(128)][:100]
@@ -346,11 +404,11 @@ def test_batched_probes_equal_one_after_another(tiny):
             head.bias.copy_(uniform[1][layer, :, 0] * width**-0.5)
         adam = torch.optim.Adam(head.parameters(), lr=1e-3)
         for batch in order:
-            loss = F.cross_entropy(head(features[layer, batch, :width]), y[batch])
+            loss = F.cross_entropy(head(features[batch, layer, :width]), y[batch])
             adam.zero_grad()
             loss.backward()
             adam.step()
-        expected = (head(test_features[layer, :, :width]).argmax(1) == test_y).double().mean()
+        expected = (head(test_features[:, layer, :width]).argmax(1) == test_y).double().mean()
         assert abs(accuracy[layer] - expected) <= 0.011  # two of 200 images: float32 rounding may turn a close call
 
 
@@ -362,7 +420,8 @@ def test_log_and_config(run):
     assert status == 0
     log = np.genfromtxt(run.folder / "log.csv", delimiter=",", names=True)
     assert " ".join(log.dtype.names) == (
-        "step train_loss train_acc test_loss test_acc weight_norm last_layer_norm rank_1 rank_2 rank_3 live_1 live_2 "
+        "step train_loss train_acc test_loss test_acc weight_norm last_layer_norm rank_1 rank_2 rank_3 "
+        "effective_1 effective_2 effective_3 collapse_1 collapse_2 collapse_3 live_1 live_2 "
         "probe_1 probe_2 probe_3")
     assert log["step"].tolist() == [0, 10, 20, 30, 40, 60]
     assert np.isnan(log["rank_1"]).tolist() == [False, False, True, False, False, False]
@@ -370,8 +429,10 @@ def test_log_and_config(run):
     config = json.loads((run.folder / "config.json").read_text())
     assert config["alpha"] == 4 and config["torch"] == torch.__version__
     assert config["threads"] == torch.get_num_threads()
-    assert str(run.folder) not in json.dumps(config) and re.search(r"60 +100 %.*train loss.*test loss", out)
-    assert "tunnel length" in out and f"python plot.py {run.folder}" in out
+    assert config["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
+    assert str(run.folder) not in json.dumps(config)
+    assert re.search(r"step +60 of 60 .*training loss .* test ", out)
+    assert f"python plot.py {os.path.relpath(run.folder)}\n" in out
     # the last row is the state after 60 steps
     network, row = model.MLP(3, 16), log[-1]
     network.load_state_dict(model.load_checkpoint(run.folder / "checkpoint.pt")["model"])
@@ -384,6 +445,7 @@ def test_measured_losses_and_accuracies(tiny):
     train_set, test_set, _ = data.load_mnist(tiny, 300)
     for probe in (False, True):
         row = probes.measure(model.scaled_mlp(3, 16, 4.0, 0), train_set, test_set, 0, 0, probe)
+        assert row["step"] == 0
         for name, (x, y) in (("train", train_set), ("test", test_set)):
             outputs = network(x).detach()
             assert row[f"{name}_loss"] == pytest.approx(((outputs - torch.eye(10)[y]) ** 2).mean().item(), rel=1e-5)
@@ -391,12 +453,15 @@ def test_measured_losses_and_accuracies(tiny):
 
 
 def test_run_names():
-    names = {"": "d12-n5000-a8-wd0.01-s0", "--depth 4 --weight-decay 0.005 --seed 2": "d4-n5000-a8-wd0.005-s2",
-             "--width 200 --dtype float64": "d12-n5000-a8-wd0.01-s0-w200-float64",
-             "--alpha 0.5 --lr 0.01 --steps 9 --optimizer adam": "d12-n5000-a0.5-wd0.01-s0-lr0.01-steps9-adam",
-             "--data-dir /x/fashion": "d12-n5000-a8-wd0.01-s0-fashion"}
+    names = {
+        "": "d12-n5000-a8-wd0.01-s0",
+        "--depth 4 --weight-decay 0.005 --seed 2": "d4-n5000-a8-wd0.005-s2",
+        "--width 200 --dtype float64": "d12-n5000-a8-wd0.01-s0-width200-float64",
+        "--alpha 0.5 --lr 0.01 --steps 9 --optimizer adam": "d12-n5000-a0.5-wd0.01-s0-lr0.01-steps9-adam",
+        "--data-dir /x/fashion --log-every 250": "d12-n5000-a8-wd0.01-s0-logevery250-fashion",
+    }
     for arguments, name in names.items():
-        assert train.parse_args(["--device", "cpu", *arguments.split()])[1] == Path("results") / name
+        assert train.parse_args(arguments.split())[1] == HERE / "results" / name
 
 
 def test_same_seed_same_bytes_and_measuring_changes_nothing(run, tmp_path):
@@ -431,71 +496,56 @@ def test_raising_steps_continues(run, tmp_path, short):
     assert (run.folder / "config.json").read_bytes() == (tmp_path / "at_once/config.json").read_bytes()
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_save_a_checkpoint(run, tmp_path, monkeypatch, number, status):
-    measure, steps = probes.measure, []
+def test_ctrl_c_says_how_to_continue(run, tmp_path, monkeypatch):
+    measure = train.measure
 
-    def interrupt(*args, **kwargs):
-        steps.append(args[4])
-        if args[4] == 20:
-            os.kill(os.getpid(), number)
-        return measure(*args, **kwargs)
+    def interrupt(*arguments):
+        if arguments[4] == 20:
+            signal.raise_signal(signal.SIGINT)
+        return measure(*arguments)
 
-    monkeypatch.setattr(probes, "measure", interrupt)
-    code, out, _ = run()
-    assert code == status and "the same command continues" in out and steps[-1] == 20
-    assert contents(run.folder)[1] == 21
+    monkeypatch.setattr(train, "measure", interrupt)
+    status, out, _ = run()
+    assert status == 130 and "the same command continues" in out
     monkeypatch.undo()
-    assert run()[0] == 0
-    run(out=tmp_path / "whole")
-    assert_same(run.folder, tmp_path / "whole")
-
-
-def test_a_run_stopped_before_its_first_row_continues(run, tmp_path, monkeypatch):
-    start = train.start
-
-    def interrupt(*args):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return start(*args)
-
-    monkeypatch.setattr(train, "start", interrupt)
-    assert run()[0] == 143 and (run.folder / "log.csv").read_bytes().count(b"\n") == 1
-    monkeypatch.undo()
-    assert run()[0] == 0
+    status, out, _ = run()
+    assert status == 0 and "continuing from step 10" in out
     run(out=tmp_path / "whole")
     assert_same(run.folder, tmp_path / "whole")
 
 
 def test_kill_fuzz(tiny, tmp_path):
-    """Killed with SIGKILL at random moments, also while it writes a checkpoint, and resumed each time, a run ends with
-    the bytes of one that was never killed."""
-    rng, kills = random.Random(1), 20 if FUZZ else 5
-    command = [sys.executable, str(HERE / "train.py"), *RUN, "--steps=400", "--log-every=10", "--probe-every=10",
-               f"--data-dir={tiny}", "--out"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    quiet = {"env": environment, "stdout": subprocess.DEVNULL}
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, **quiet)
-    arguments, unfinished = [*command, str(tmp_path / "killed")], tmp_path / "killed/checkpoint.pt.tmp"
+    """Killed at random moments, also while it writes a file, and continued each time, a run ends
+    with the bytes of one that was never killed. The children are forks: they have torch."""
+    rng, kills = random.Random(1), 100 if FUZZ else 20
+    arguments = [*RUN, "--steps=120", "--log-every=10", "--probe-every=10", f"--data-dir={tiny}", "--out"]
+    begin = time.monotonic()
+    train.main([*arguments, str(tmp_path / "whole")])
+    whole = time.monotonic() - begin
+    folder = tmp_path / "killed"
     killed = during_write = 0
     while killed < kills:
-        left_before = unfinished.exists() and unfinished.stat().st_mtime_ns  # by an earlier kill
-        with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            if rng.random() < 0.8:
-                process.stdout.readline()  # trains, or has said that it continues
-            time.sleep(rng.uniform(0, 0.6))
-            if rng.random() < 0.5:  # wait for a checkpoint to be under way
-                deadline = time.monotonic() + 0.5
-                while not list(tmp_path.glob("killed/*.tmp")) and time.monotonic() < deadline:
-                    pass
-            process.kill()
-            process.stdout.read()
-        killed += process.returncode == -signal.SIGKILL
-        during_write += unfinished.exists() and unfinished.stat().st_mtime_ns != left_before
-        if killed == kills or process.returncode == 0:  # a run that came to its end makes room for another
-            subprocess.run(arguments, check=True, **quiet)
-            assert_same(tmp_path / "killed", tmp_path / "whole")
-            shutil.rmtree(tmp_path / "killed")
-    print(f"killed {killed} times, {during_write} of them while a file was being written")
+        child = multiprocessing.get_context("fork").Process(
+            target=lambda: sys.exit(train.main([*arguments, str(folder)])))
+        child.start()
+        time.sleep(rng.uniform(0, 4 * whole / kills))
+        if rng.random() < 0.5:  # wait for a file to be half-written
+            deadline = time.monotonic() + 1
+            while not list(folder.glob("*.tmp")) and time.monotonic() < deadline and child.is_alive():
+                pass
+        rng.choice([child.kill, child.terminate])()
+        child.join()
+        assert child.exitcode in (0, -signal.SIGKILL, -signal.SIGTERM)
+        killed += child.exitcode != 0
+        halves = list(folder.glob("*.tmp"))
+        during_write += len(halves)
+        for half in halves:
+            half.unlink() if rng.random() < 0.5 else None  # count each once, leave some
+        if killed == kills or child.exitcode == 0:  # a run that came to its end makes room for another
+            assert train.main([*arguments, str(folder)]) == 0
+            assert_same(folder, tmp_path / "whole")
+            shutil.rmtree(folder)
+    print(f"killed {killed} times; {during_write} half-written files seen")
 
 
 def test_second_process_is_refused(run):
@@ -526,7 +576,6 @@ def test_full_disk(run, tmp_path, room):
     assert_one_line(status, error)
     after = {p.name: p.read_bytes() for p in run.folder.iterdir() if p.suffix != ".tmp"}
     assert after.keys() == before.keys() and after["checkpoint.pt"] == before["checkpoint.pt"]
-    assert before["log.csv"].startswith(after["log.csv"]) and after["log.csv"].endswith(b"\n")
     run()
     run(out=tmp_path / "whole")
     assert_same(run.folder, tmp_path / "whole")
@@ -535,8 +584,8 @@ def test_full_disk(run, tmp_path, room):
 def test_folder_lost_or_unusable(run, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     assert_one_line(*run(out=tmp_path / "file/run")[::2], "file")
-    assert_one_line(*run(out=tmp_path / "file")[::2], "argument --out: expected a run's folder")
-    monkeypatch.setattr(train, "show_progress", lambda *_: shutil.rmtree(run.folder))
+    assert_one_line(*run(out=tmp_path / "file")[::2], "file")
+    monkeypatch.setattr(train.Progress, "show", lambda *_: shutil.rmtree(run.folder))
     assert_one_line(*run()[::2], "checkpoint.pt")
 
 
@@ -544,8 +593,7 @@ def test_foreign_folder_is_refused(run):
     run.folder.mkdir()
     (run.folder / "thesis.txt").write_text("precious")
     status, _, error = run()
-    assert status == 2
-    assert_one_line(status, error, "argument --out: expected a run's folder", str(run.folder))
+    assert_one_line(status, error, "expected a run's folder or an empty one, found thesis.txt", str(run.folder))
     assert [p.read_text() for p in run.folder.iterdir()] == ["precious"]
 
 
@@ -598,9 +646,7 @@ def empty(_):
 @pytest.mark.parametrize(("apply", "name"), [
     damage("checkpoint.pt", truncated), damage("checkpoint.pt", flipped), damage("checkpoint.pt", foreign),
     damage("checkpoint.pt", empty), damage("config.json", truncated), damage("config.json", foreign),
-    damage("config.json", lambda _: b"[1]"), damage("config.json", lambda _: b'{"format": 99}'),
-    damage("config.json", lambda _: b'{"format": 1, "depth": "x"}'), damage("log.csv", truncated),
-    damage("log.csv", empty), damage("log.csv", foreign)])
+    damage("config.json", lambda _: b"[1]")])
 def test_damaged_files_are_named_and_kept(run, apply, name):
     run("--steps", 40)
     apply(run.folder)
@@ -609,15 +655,13 @@ def test_damaged_files_are_named_and_kept(run, apply, name):
     assert before == {p: p.read_bytes() for p in run.folder.iterdir()}
 
 
-def test_broken_last_line_past_the_checkpoint(run, tmp_path):
-    """It is named, dropped and written again, as every row past the checkpoint."""
+@pytest.mark.parametrize("change", [truncated, foreign, empty, lambda log: log + b"41,0.5,0.", flipped])
+def test_damaged_log_is_healed(run, tmp_path, change):
+    """The checkpoint holds the log's text up to its step, whatever happened to the file."""
     run("--steps", 40)
-    with open(run.folder / "log.csv", "a") as log:
-        log.write("41,0.5,0.")
-    with pytest.raises(ValueError, match=r"log.csv: expected 15 numbers in line 7, found '41,0.5,0.'; continue the "):
-        plot.read_log(run.folder)
-    status, out, _ = run()
-    assert status == 0 and "rows from step 40 on are written again" in out
+    path = run.folder / "log.csv"
+    path.write_bytes(change(path.read_bytes()))
+    assert run()[0] == 0
     run(out=tmp_path / "whole")
     assert_same(run.folder, tmp_path / "whole")
 
@@ -635,22 +679,22 @@ def test_checkpoint_cannot_execute_code(tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "executed"),)
 
-    torch.save({"config": Evil(), "step": 0, "model": {}, "optimizer": {}}, tmp_path / "checkpoint.pt")
+    torch.save({"config": Evil(), "step": 0, "log": "", "model": {}, "optimizer": {}}, tmp_path / "checkpoint.pt")
     with pytest.raises(ValueError, match=r"checkpoint.pt: expected an intact checkpoint"):
         model.load_checkpoint(tmp_path / "checkpoint.pt")
     assert not (tmp_path / "executed").exists()
 
 
 def test_divergence_stops_with_the_last_good_row(run, tiny, capsys):
-    status, _, error = run("--lr", 1e18)
+    status, _, error = run("--lr", 4e9)
     assert_one_line(status, error, "diverged by step", "smaller --lr")
-    assert_one_line(probes.main([str(run.folder), f"--data-dir={tiny}"]), capsys.readouterr().err, "one that diverged")
+    assert_one_line(probes.main([str(run.folder), f"--data-dir={tiny}"]), capsys.readouterr().err, "diverged by step")
     log = plot.read_log(run.folder)
     assert len(log["step"]) >= 1 and np.isfinite(log["train_loss"]).all()
 
 
 @pytest.mark.parametrize("arguments", [
-    "--depth 1", "--depth two", "--width 0", "--n-train 0", "--n-train 60001", "--alpha 0", "--alpha -1", "--alpha nan",
+    "--depth 1", "--depth two", "--width 0", "--n-train 0", "--alpha 0", "--alpha -1", "--alpha nan",
     "--alpha inf", "--weight-decay -0.1", "--weight-decay nan", "--lr 0", "--batch-size 0", "--steps -1",
     "--steps 1e5", "--seed -1", "--seed 4294967296", "--optimizer sgd", "--dtype float16", "--device tpu",
     "--log-every 0", "--probe-every 30", "--unknown 1", "--dept 4", "stray",
@@ -662,25 +706,28 @@ def test_bad_arguments_get_one_line_and_status_2(run, arguments):
     assert not run.folder.exists()
 
 
-def test_arguments_are_checked_before_slow_imports(tmp_path):
-    for script, arguments, status in (("train.py", ["--depth", "1"], 2), ("train.py", ["--help"], 0),
-                                      ("plot.py", [str(tmp_path)], 1), ("plot.py", ["--help"], 0),
-                                      ("probes.py", [str(tmp_path)], 2), ("probes.py", ["--help"], 0)):
-        command = [sys.executable, "-X", "importtime", script, *arguments]
-        out = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
-        imported = {line.split("|")[-1].strip() for line in out.stderr.splitlines()}
-        assert out.returncode == status and "argparse" in imported and not imported & {"torch", "matplotlib"}
+def test_n_train_is_limited_by_the_data(run):
+    assert_one_line(*run("--n-train", 301)[::2], "expected at least 301 training images (--n-train), found 300")
+
+
+def test_a_network_too_large_gets_one_line(run):
+    assert_one_line(*run("--width", 10**9)[::2], "expected memory", "--width")
+
+
+def test_plotting_needs_no_torch():
+    command = [sys.executable, "-c", "import sys, plot; sys.exit('torch' in sys.modules)"]
+    assert subprocess.run(command, cwd=HERE, check=False).returncode == 0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_graph_equals_eager_steps(run, tmp_path, monkeypatch):
-    """Captured steps against plain ones within float32 rounding, short last batch included, and across a resume."""
-    run("--device", "cuda", "--steps", 30)
-    run("--device", "cuda")
-    monkeypatch.setattr(train, "captured", lambda train_step, *_: train_step)
-    run("--device", "cuda", out=tmp_path / "eager")
-    for a, b in zip(contents(run.folder)[2], contents(tmp_path / "eager")[2], strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+def test_cuda_agrees_with_the_cpu(run, tmp_path):
+    run()
+    run("--device", "cuda", out=tmp_path / "cuda")
+    for ours, theirs in zip(contents(run.folder)[2], contents(tmp_path / "cuda")[2], strict=True):
+        torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-4)
+    cpu, cuda = plot.read_log(run.folder), plot.read_log(tmp_path / "cuda")
+    for name in ("rank_1", "rank_2", "rank_3", "live_1", "live_2"):
+        assert cpu[name][0] == cuda[name][0]
 
 
 # ---- probes.py and plot.py on run folders ----
@@ -697,15 +744,14 @@ def test_probes_table(run, tiny, capsys):
         assert float(accuracy) == pytest.approx(log[f"probe_{layer}"][-1], abs=5e-5)
     assert_one_line(probes.main([str(run.folder)]), capsys.readouterr().err, "data that the run was trained on")
     (run.folder / "checkpoint.pt").unlink()
-    with pytest.raises(SystemExit, match="2"):
-        probes.main([str(run.folder)])
-    assert "found no checkpoint.pt (runs are committed without theirs)" in capsys.readouterr().err
+    status = probes.main([str(run.folder)])
+    assert_one_line(status, capsys.readouterr().err, "found no checkpoint.pt (runs are committed without theirs)")
 
 
 def write_run(folder, rows, depth=4, **settings):
     """A run folder with a log made up by the test: rows, {column: values}, the rest empty."""
     folder.mkdir(parents=True)
-    config = {"format": 1, "depth": depth, "n_train": 10, "weight_decay": 0.01, "steps": 10_000}
+    config = {"depth": depth, "n_train": 10, "weight_decay": 0.01, "steps": 10_000}
     config |= {"log_every": 500, "probe_every": 500}
     (folder / "config.json").write_text(json.dumps(config | settings))
     names, lines = plot.columns(depth), []
@@ -897,19 +943,19 @@ def step_seconds(depth, device, chunk=10, rounds=20):
              "d": floor_loop(depth, device)}
     times, clock = {letter: [] for letter in "abcd"}, []
 
-    def turn(*_):
+    def turn(*arguments):
         if clock:
             times["a"].append((now() - clock[-1]) / chunk)
         for letter, loop in loops.items():
             times[letter].append(seconds(lambda loop=loop: [next(loop) for _ in range(chunk)]) / chunk)
         clock.append(now())
-        return dict.fromkeys(("train_loss", "train_acc", "test_loss", "test_acc"), 0.0)
+        return {"step": arguments[4]} | dict.fromkeys(("train_loss", "train_acc", "test_loss", "test_acc"), 0.0)
 
     arguments = f"--depth {depth} --steps {chunk * rounds} --log-every {chunk} --probe-every {chunk * rounds}"
     config, _, _ = train.parse_args([*arguments.split(), "--device", device])
     with (tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()),
-          mock.patch("train.EARLY_ROWS", ()), mock.patch("probes.measure", turn)):
-        train.train(config, Path(folder), data.DATA_DIR, [])
+          mock.patch("train.EARLY_STEPS", (0,)), mock.patch("train.measure", turn)):
+        train.train(config, Path(folder), data.DATA_DIR)
     return {letter: np.median(values[2:-1]) for letter, values in times.items()}  # the last one saves a checkpoint
 
 

@@ -1,321 +1,344 @@
-"""Train a deep MLP on MNIST from an alpha-scaled initialization, and watch it grok (paper, Section 2, Training Setup).
+"""Train a deep MLP on MNIST and watch it grok (paper, Section 2, Training Setup).
 
-    python train.py --depth 12 --n-train 5000       # the middle column of the paper's Fig. 1, 100,000 steps
-    python train.py --depth 4 --width 200 --n-train 500 --weight-decay 0.08 --steps 20000      # groks in a minute
-    python plot.py results/<run>                    # draw it, also while it is still training
-    OMP_NUM_THREADS=1 python train.py ...           # on one core; two such runs side by side beat one on two cores
+    python train.py --depth 12 --n-train 5000       # the middle column of the paper's Fig. 1
+    python train.py --depth 4 --steps 5000          # a smaller network, the first 5,000 steps
+    python plot.py results/<run>                    # sum it up and draw it, also while it trains
+    OMP_NUM_THREADS=1 python train.py ...           # on one core: two runs side by side do more
 
-The same command again continues an interrupted run from its last checkpoint.
+The same command again continues a run that was stopped, from its last checkpoint.
 """
 
 import argparse
 import fcntl
-import io
 import itertools
 import json
-import math
 import os
-import signal
 import sys
 import time
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 
-import plot
+import torch
+import torch.nn.functional as F
 
-HERE = Path(__file__).parent
-EARLY_ROWS = (0, 10, 30, 100, 300)  # logged and probed beside the multiples of log_every and probe_every
+from data import DATA_DIR, load_mnist, minibatches
+from model import load_checkpoint, save_checkpoint, scaled_mlp, write_whole
+from probes import measure
 
-OPTIONS = {  # setting: (default, the paper's setup; its letters in the run's name; limits or choices; help)
-    "depth": (12, "d", (2, math.inf), "linear layers, the output layer included: the paper's d"),
-    "n_train": (5000, "n", (1, 60000), "training images, the first of the set: |D^train|"),
-    "alpha": (8.0, "a", (1e-9, math.inf), "scale of the initialization: alpha"),
-    "weight_decay": (0.01, "wd", (0, math.inf), "gamma"),
-    "seed": (0, "s", (0, 2**32 - 1), "of initialization, minibatches and probes"),
-    "width": (400, "w", (1, math.inf), "units of a hidden layer"),
-    "lr": (1e-3, "lr", (1e-12, math.inf), "learning rate"),
-    "batch_size": (200, "b", (1, math.inf), "images a minibatch"),
-    "steps": (100_000, "steps", (0, math.inf), "optimizer steps"),
-    "optimizer": ("adamw", "", ("adamw", "adam"), "decoupled weight decay, or L2-coupled for comparison"),
-    "dtype": ("float32", "", ("float32", "float64"), "precision of training"),
-    "device": ("cpu", "", ("cpu", "cuda"), "where to train"),
-    "log_every": (500, "log", (1, math.inf), "steps from one row of the log to the next"),
-    "probe_every": (2000, "probe", (1, math.inf), "steps between probes of the layers, a multiple of --log-every"),
-}
+RESULTS = Path(__file__).parent / "results"
+EARLY_STEPS = (0, 10, 30, 100, 300)  # logged and probed besides the multiples
+
+
+# ---- Settings ----
+
+
+def at_least(low, kind=int):
+    """An argparse type: a number of that kind, from low on."""
+    high = 2**32 - 1
+
+    def number(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"expected {what} from {low} to {high}, found {text}")
+        return value
+
+    return number
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows every default, and the description as it stands."""
+
+
+def argument_parser():
+    """The command line. The defaults are the paper's setup, and every option names its symbol."""
+    parser = argparse.ArgumentParser(
+        prog="train.py",
+        usage=argparse.SUPPRESS,
+        allow_abbrev=False,
+        description=__doc__,
+        formatter_class=Help,
+    )
+    add = parser.add_argument
+    positive = at_least(1)
+    add("--depth", type=at_least(2), default=12, help="linear layers, output layer included: d")
+    add("--n-train", type=positive, default=5000, help="the first images of the set: |D^train|")
+    add("--alpha", type=at_least(1e-9, float), default=8.0, help="scale of the initialization: α")
+    add("--weight-decay", type=at_least(0, float), default=0.01, help="strength: γ")
+    add("--seed", type=at_least(0), default=0, help="of initialization, minibatches and probes")
+    add("--width", type=positive, default=400, help="units of a hidden layer")
+    add("--lr", type=at_least(1e-12, float), default=1e-3, help="learning rate")
+    add("--batch-size", type=positive, default=200, help="images of a minibatch")
+    add("--steps", type=at_least(0), default=100_000, help="optimizer steps")
+    add("--optimizer", choices=["adamw", "adam"], default="adamw", help="adam couples the decay")
+    add("--dtype", choices=["float32", "float64"], default="float32", help="precision of training")
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="where to train")
+    add("--log-every", type=positive, default=500, help="steps between two rows of the log")
+    add("--probe-every", type=positive, default=2000, help="the same for rows with the layers")
+    add("--data-dir", type=Path, default=DATA_DIR, help="folder of MNIST's four files, or others")
+    add("--out", type=Path, help="the run's folder, by default results/<its settings>")
+    return parser
 
 
 def parse_args(argv=None):
-    """Reads the command line. Returns: config, the run's settings; folder, the run's; data_dir."""
-    parser = argparse.ArgumentParser(prog="train.py", usage=argparse.SUPPRESS, allow_abbrev=False, description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, (default, _, valid, text) in OPTIONS.items():
-        kind = type(default)
-        how = {"choices": valid} if kind is str else {"type": kind, "metavar": kind.__name__}
-        parser.add_argument("--" + name.replace("_", "-"), default=default, help=f"{text} (default: {default})", **how)
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", default=HERE / "data",
-                        help="folder of the four IDX files, MNIST or a drop-in replacement (default: data)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: results/<its settings>)")
-    args = parser.parse_args(argv)
-    for name, (default, _, (low, *_, high), _) in OPTIONS.items():
-        value = getattr(args, name)
-        if not isinstance(default, str) and not (low <= value <= high and value < math.inf):
-            parser.error(f"argument --{name.replace('_', '-')}: expected a number from {low} to {high}, found {value}")
-    if args.probe_every % args.log_every:
-        parser.error(f"argument --probe-every: expected a multiple of --log-every, which is {args.log_every}, found "
-                     f"{args.probe_every}")
-    config = {name: getattr(args, name) for name in OPTIONS}
-    config["data"] = args.data_dir.resolve().name
-    cuda = False
-    if args.device != "cpu" and not version("torch").endswith("+cpu"):
-        import torch  # takes seconds, so only where it may find a device
-
-        cuda = torch.cuda.is_available()
-    if args.device == "cuda" and not cuda:
-        parser.error("argument --device: expected a CUDA device for cuda, found none; use --device cpu")
-    config["device"] = "cuda" if cuda else "cpu"
-    folder = args.out or Path("results") / run_name(config)
-    if folder.exists() and not (folder / "config.json").exists():
-        leftovers = {"log.csv", "config.json.tmp"}  # of a run that was killed before it began
-        if not folder.is_dir() or {path.name for path in folder.iterdir()} - leftovers:
-            parser.error(f"argument --out: expected a run's folder or an empty one, found neither in {folder}")
-    return config, folder, args.data_dir
+    """Reads the command line. Returns config, the run's settings; its folder; data_dir."""
+    parser = argument_parser()
+    config = vars(parser.parse_args(argv))
+    folder, data_dir = config.pop("out"), config.pop("data_dir")
+    if config["probe_every"] % config["log_every"]:
+        parser.error(
+            "argument --probe-every: expected a multiple of --log-every, which is "
+            f"{config['log_every']}, found {config['probe_every']}"
+        )
+    if config["device"] == "cuda" and not torch.cuda.is_available():
+        parser.error("argument --device: expected a CUDA device, found none; use --device cpu")
+    config["data"] = data_dir.resolve().name
+    return config, folder or RESULTS / run_name(config, parser), data_dir
 
 
-def run_name(config):
-    """The name of a run's folder, made from what sets it apart: d12-n5000-a8-wd0.01-s0, then what is no default."""
-    parts = [letters + (f"{config[name]:g}" if isinstance(default, float) else str(config[name]))
-             for name, (default, letters, _, _) in OPTIONS.items()
-             if name in ("depth", "n_train", "alpha", "weight_decay", "seed") or config[name] != default]
-    return "-".join(parts + [config["data"]] * (config["data"] != "data"))
+def run_name(config, parser):
+    """d12-n5000-a8-wd0.01-s0, and every other setting that is not the default."""
+    name = "d{depth}-n{n_train}-a{alpha:g}-wd{weight_decay:g}-s{seed}".format_map(config)
+    for setting in ("width", "lr", "batch_size", "steps", "log_every", "probe_every"):
+        if config[setting] != parser.get_default(setting):
+            name += f"-{setting.replace('_', '')}{config[setting]}"
+    for setting in ("optimizer", "dtype", "device"):
+        if config[setting] != parser.get_default(setting):
+            name += f"-{config[setting]}"
+    if config["data"] != DATA_DIR.name:
+        name += f"-{config['data']}"
+    return name
 
 
-def differences(config, old):
-    """Which settings differ between this command and a run's config; steps may rise. Returns: text, "" if none."""
-    return ", ".join(f"{name} is {old.get(name)} there and {value} here" for name, value in config.items()
-                     if old.get(name) != value and not (name == "steps" and old["steps"] < value))
+# ---- A run's folder: config.json, log.csv, checkpoint.pt ----
 
 
-def is_finished(folder, config):
-    """Whether the folder holds this run, finished. Raises: ValueError, in one line, if it holds another; OSError."""
-    if not (folder / "config.json").exists():
+def check_folder(folder, config):
+    """Passes if the folder is new, empty or this run's.
+
+    Raises OSError or ValueError, in one line, if it holds anything else. Only steps may be raised.
+    """
+    path = folder / "config.json"
+    if path.exists():
+        try:
+            found = json.loads(path.read_bytes())
+            compare_settings(folder, config, found)
+        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError):
+            raise ValueError(f"{path}: expected a run's settings, found damage; restore it") from None
+    elif folder.exists():
+        for file in folder.iterdir():
+            # of a run that was killed before it began
+            if file.name not in ("log.csv", "config.json.tmp", "checkpoint.pt.tmp"):
+                raise ValueError(
+                    f"{folder}: expected a run's folder or an empty one, found {file.name} and no "
+                    "config.json; choose another --out"
+                )
+
+
+def compare_settings(folder, config, found):
+    """Raises ValueError, in one line, if the settings found are another run's."""
+    changed = []
+    for name, value in config.items():
+        other = found.get(name)
+        longer = name == "steps" and other is not None and other < value
+        if other != value and not longer:
+            changed.append(f"{name} is {other} there and {value} here")
+    if changed:
+        raise ValueError(
+            f"{folder} holds another run: {', '.join(changed)}; repeat its settings (threads: "
+            "OMP_NUM_THREADS) or choose another --out"
+        )
+
+
+def is_finished(folder, steps):
+    """Whether the log's last row is that of the last step."""
+    path = folder / "log.csv"
+    if not path.exists():
         return False
-    if different := differences(config, plot.read_config(folder)):
-        raise ValueError(f"{folder} holds another run: {different}; repeat its settings (threads: OMP_NUM_THREADS) or "
-                         "choose another --out")
-    try:
-        return max(plot.read_log(folder)["step"], default=None) == config["steps"]
-    except (FileNotFoundError, ValueError):
-        return False  # continuing the run will say what is wrong
-
-
-def write_whole(path, data):
-    """Writes bytes to a file so that a kill or a full disk leaves either the old file or the new one, whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    lines = path.read_text(errors="replace").split("\n")
+    return len(lines) > 2 and lines[-1] == "" and lines[-2].startswith(f"{steps},")
 
 
 def open_log(folder):
-    """Opens the run's log for this process alone; the operating system frees the lock with the process. Returns: a
-    binary file, unbuffered. Raises: OSError, also where another process trains this run."""
+    """Opens the run's log for this process alone; the lock goes with the process.
+
+    Raises OSError, also where another process trains this run.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    log = open(folder / "log.csv", "ab+", buffering=0)  # noqa: SIM115 - its caller closes it
+    log = open(folder / "log.csv", "a+", newline="", errors="replace")  # noqa: SIM115
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise BlockingIOError(f"{folder}: another process is training this run; wait, or use another --out") from None
+        raise BlockingIOError(
+            f"{folder}: another process is training this run; wait, or use another --out"
+        ) from None
     return log
 
 
-def append_row(log, values):
-    """Writes one line of the log, or, where the disk is full, leaves the log as it was and raises OSError."""
-    end = log.seek(0, os.SEEK_END)
-    line = ",".join("" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in values) + "\n"
-    if log.write(line.encode()) != len(line):
-        log.truncate(end)
-        raise OSError("no space left for the next row of log.csv; free some and continue with the same command")
-
-
-def is_due(every, step, config):
-    """Whether a row of the log ("log_every"), or one with the layers measured ("probe_every"), is due at that step."""
-    return step % config[every] == 0 or step in EARLY_ROWS or step == config["steps"]
-
-
-def cut_log(log, step, config):
-    """Drops the log's rows from that step on, to be written again. Raises: ValueError, in one line, and leaves the log
-    alone, if those before are not all there, whole."""
+def read_whole(log):
     log.seek(0)
-    lines = log.read().splitlines(keepends=True)
-    due = ["step", *(str(s) for s in range(step) if is_due("log_every", s, config))]
-    found = [line.decode(errors="replace").split(",")[0] for line in lines[: len(due)] if line.endswith(b"\n")]
-    if found != due:
-        raise ValueError(f"{log.name}: expected all rows before step {step}, the checkpoint's, found some missing or "
-                         "damaged; restore the file, or remove the run's folder to train it again")
-    if len(lines) > len(due):
-        print(f"{log.name}: rows from step {step} on are written again")
-    log.truncate(sum(map(len, lines[: len(due)])))
+    return log.read()
 
 
-def captured(train_step, batch_size):
-    """Makes of a training step a CUDA graph: one launch a step instead of some 75, whose cost would dominate.
+def resume(folder, config, log, model, optimizer):
+    """Puts model, optimizer and log back to the checkpoint's step, which it returns, 0 without one.
 
-    Args: train_step, a function of a batch of indices; batch_size, of a full one. Returns: a function like it, which
-    takes the plain path for short batches and for the first three full ones, which warm up, and then captures.
-    Source: ours, after PyTorch's notes on CUDA graphs.
+    Whatever happened to the log since, the checkpoint's text replaces it.
+    Raises OSError or ValueError, in one line, and changes nothing, if the checkpoint is not good.
     """
-    import torch
-
-    static_batch = torch.empty(batch_size, dtype=torch.int64, device="cuda")
-    stream, graph, full_batches = torch.cuda.Stream(), torch.cuda.CUDAGraph(), itertools.count()
-
-    def step(batch):
-        if len(batch) < batch_size:
-            return train_step(batch)
-        static_batch.copy_(batch)
-        if (number := next(full_batches)) < 3:
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                train_step(static_batch)
-            return torch.cuda.current_stream().wait_stream(stream)
-        if number == 3:
-            with torch.cuda.graph(graph):
-                train_step(static_batch)
-        graph.replay()
-
-    return step
-
-
-def start(log, folder, config, model, optimizer):
-    """Makes the folder that of this run, or loads its checkpoint and drops the log's rows past it.
-
-    Returns: the step that model and optimizer stand at. Raises: OSError or ValueError, in one line, and changes
-    nothing, if the folder holds another run or damaged files.
-    """
-    from model import load_checkpoint
-
-    is_finished(folder, config)  # again, now that no other process can change it and the data and threads are known
-    path, step = folder / "checkpoint.pt", 0
-    log.seek(0)
+    path = folder / "checkpoint.pt"
     if path.exists():
         checkpoint = load_checkpoint(path)
-        if different := differences(config, checkpoint["config"]):
-            raise ValueError(f"{path} is of another run: {different}; restore it, or remove the folder to train again")
-        step = checkpoint["step"]
-        cut_log(log, step, config)
+        compare_settings(folder, config, checkpoint["config"])
         model.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
-        print(f"{folder}: continuing from step {step}", flush=True)
-    elif log.read().count(b"\n") > 1:
-        raise FileNotFoundError(f"{path}: expected a checkpoint to continue from, found none; restore it, or remove "
-                                "the folder to train again")
-    else:
         log.truncate(0)
-        append_row(log, plot.columns(config["depth"]))
-        print(f"{folder}: training on {config['device']}, {config['threads']} threads", flush=True)
-    write_whole(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
-    return step
+        log.write(checkpoint["log"])
+        log.flush()
+        print(f"{folder}: continuing from step {checkpoint['step']:,}", flush=True)
+        return checkpoint["step"]
+    if read_whole(log):
+        raise FileNotFoundError(
+            f"{path}: expected a checkpoint to continue from, found none; restore it, or remove "
+            "the folder to train again"
+        )
+    print(f"{folder}: training on {config['device']}, {config['threads']} threads", flush=True)
+    return 0
 
 
-def save_checkpoint(log, folder, config, step, model, optimizer):
-    """Writes checkpoint.pt, once the rows before it are on the disk. Minibatches and probes depend on seed and step
-    alone, so no generator's state belongs to it. Raises: OSError."""
-    import torch
-
-    os.fsync(log.fileno())
-    state, buffer = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}, io.BytesIO()
-    torch.save({"config": config, "step": step} | state, buffer)
-    write_whole(folder / "checkpoint.pt", buffer.getbuffer())
-
-
-def show_progress(step, steps, row, seconds_left):
-    """Prints the status line: overwritten in a terminal, one below the other in a file."""
-    left = "-:--:--" if seconds_left is None else timedelta(seconds=round(seconds_left))
-    line = f"step {step:{len(str(steps))}}  {100 * step // max(steps, 1):3} %  {left} left"
-    for name in ("train", "test"):
-        line += f"  {name} loss {row[name + '_loss']:9.3g} acc {100 * row[name + '_acc']:5.1f} %"
-    print(line, end="\r" if sys.stdout.isatty() and step < steps else "\n", flush=True)
+def append_row(log, row):
+    """Writes a row {column: value}; an unmeasured field is empty. Step 0's names the columns."""
+    header = read_whole(log).partition("\n")[0]
+    if not header:
+        header = ",".join(row)
+        log.write(header + "\n")
+    fields = []
+    for name in header.split(","):
+        value = row.get(name, "")
+        fields.append(f"{value:.6g}" if isinstance(value, float) else str(value))
+    log.write(",".join(fields) + "\n")
+    log.flush()
 
 
-def train(config, folder, data_dir, stopped):
-    """Trains one run to its end, or until a signal, and keeps its folder: config.json, log.csv, checkpoint.pt.
+# ---- Training ----
 
-    Args: config, from parse_args; stopped, a list that a signal's handler puts its number in.
-    Raises: OSError; ValueError, in one line, for the data or the folder; FloatingPointError, if training diverges.
-    Source: paper, Section 2, Training Setup; batches and AdamW as in the authors' implementation.
+
+def is_due(step, every, steps):
+    return step % every == 0 or step in EARLY_STEPS or step == steps
+
+
+def train_step(model, optimizer, images, targets):
+    """One step on a minibatch: images [n, 784], one-hot targets [n, 10].
+
+    Source: paper, Section 2, Training Setup; the error's mean over minibatch and outputs, as in the
+    authors' implementation.
     """
-    import torch
-    import torch.nn.functional as F
+    outputs = model(images)
+    loss = F.mse_loss(outputs, targets)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
-    from data import load_mnist, minibatches
-    from model import scaled_mlp
-    from probes import measure
 
+def train(config, folder, data_dir):
+    """Trains a run to its end and keeps its folder.
+
+    config, folder, data_dir: as parse_args returns them. Raises OSError; ValueError, for the data
+    or the folder; FloatingPointError, if training diverges: each in one line.
+    Source: paper, Section 2, Training Setup; batches and AdamW, as in the authors' implementation.
+    """
     dtype, device, steps = getattr(torch, config["dtype"]), config["device"], config["steps"]
     train_set, test_set, digest = load_mnist(data_dir, config["n_train"], dtype, device)
     images, labels = train_set
     targets = F.one_hot(labels, 10).to(dtype)
-    config |= {"data_sha256": digest, "torch": str(torch.__version__), "threads": torch.get_num_threads(),
-               "cpu_capability": torch.backends.cpu.get_cpu_capability()}
+    config = config | {
+        "data_sha256": digest,
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
 
-    model = scaled_mlp(config["depth"], config["width"], config["alpha"], config["seed"], dtype).to(device)
-    adam = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config["optimizer"]]
-    optimizer = adam(model.parameters(), config["lr"], weight_decay=config["weight_decay"], fused=True,
-                     capturable=device == "cuda")
-
-    def train_step(batch):
-        outputs = model(images.index_select(0, batch))
-        loss = F.mse_loss(outputs, targets.index_select(0, batch))  # mean over the batch and the 10 outputs
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    model = scaled_mlp(config["depth"], config["width"], config["alpha"], config["seed"], dtype)
+    model.to(device)
+    adam = torch.optim.AdamW if config["optimizer"] == "adamw" else torch.optim.Adam
+    decay = config["weight_decay"]
+    optimizer = adam(model.parameters(), config["lr"], weight_decay=decay, fused=True)
 
     with open_log(folder) as log:
-        first_step = step = start(log, folder, config, model, optimizer)
+        check_folder(folder, config)
+        first_step = resume(folder, config, log, model, optimizer)
+        write_whole(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
         order = torch.Generator().manual_seed(config["seed"])
         batches = minibatches(len(images), config["batch_size"], order, device)
-        batches = itertools.islice(batches, step, None)  # passes over those that an interrupted run has taken
-        if device == "cuda":
-            train_step = captured(train_step, min(config["batch_size"], len(images)))
-        start_time = time.monotonic()
-        while not stopped:
-            probe = is_due("probe_every", step, config)
-            if probe:
-                save_checkpoint(log, folder, config, step, model, optimizer)
-            if is_due("log_every", step, config):
-                row = measure(model, train_set, test_set, config["seed"], step, probe)
-                append_row(log, [row.get(name) for name in plot.columns(config["depth"])])
-                done, elapsed = step - first_step, time.monotonic() - start_time
-                show_progress(step, steps, row, elapsed / done * (steps - step) if done else None)
-            if step == steps:
-                return
-            train_step(next(batches))
-            step += 1
-        save_checkpoint(log, folder, config, step, model, optimizer)
-        print(f"{folder}: stopped at step {step}; the same command continues from there", flush=True)
+        batches = itertools.islice(batches, first_step, None)  # the others have been taken
+        progress = Progress(first_step, steps)
+        for step in range(first_step, steps + 1):
+            layers = is_due(step, config["probe_every"], steps)
+            if layers:
+                text = read_whole(log)
+                save_checkpoint(folder / "checkpoint.pt", config, step, text, model, optimizer)
+            if is_due(step, config["log_every"], steps):
+                row = measure(model, train_set, test_set, config["seed"], step, layers)
+                append_row(log, row)
+                progress.show(row)
+            if step < steps:
+                batch = next(batches)
+                inputs, wanted = images.index_select(0, batch), targets.index_select(0, batch)
+                train_step(model, optimizer, inputs, wanted)
+
+
+class Progress:
+    """A line for every row of the log, with the time that the rest will take.
+
+    That is estimated from the rows after the early ones, which come too close to tell.
+    """
+
+    def __init__(self, first_step, steps):
+        self.timed_from, self.steps = max(first_step, EARLY_STEPS[-1]), steps
+        self.start_time = None
+
+    def show(self, row):
+        step, left = row["step"], "-:--:--"
+        if self.start_time is not None:
+            seconds_a_step = (time.monotonic() - self.start_time) / (step - self.timed_from)
+            left = timedelta(seconds=round(seconds_a_step * (self.steps - step)))
+        elif step >= self.timed_from:
+            self.start_time, self.timed_from = time.monotonic(), step
+        print(
+            f"step {step:7,} of {self.steps:,}  {left} left  "
+            f"training loss {row['train_loss']:8.3g} accuracy {100 * row['train_acc']:5.1f} %  "
+            f"test {row['test_loss']:8.3g} {100 * row['test_acc']:5.1f} %",
+            flush=True,
+        )
 
 
 def main(argv=None):
-    """The command line. Returns: the exit status: 0; 1 for a fault, in one line; 130, 143 for Ctrl-C, SIGTERM."""
-    stopped = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: stopped.append(number))
+    """The command line. Returns the exit status: 0; 1 after a fault's one line; 130 for Ctrl-C."""
+    config, folder, data_dir = parse_args(argv)
+    shown = os.path.relpath(folder)
     try:
-        config, folder, data_dir = parse_args(argv)
-        if is_finished(folder, config):
-            print(f"{folder}: finished, left alone; draw it with python plot.py {folder}")
-            return 0
-        train(config, folder, data_dir, stopped)
-        if stopped:
-            return 128 + stopped[0]
-        print(plot.summary(folder))
-        return 0
+        check_folder(folder, config)
+        if is_finished(folder, config["steps"]):
+            print(f"{shown}: finished, left alone")
+        else:
+            train(config, folder, data_dir)
+        print(f"its summary and picture: python plot.py {shown}")
+    except KeyboardInterrupt:
+        print(f"\n{shown}: stopped; the same command continues from the last checkpoint")
+        return 130
     except (OSError, ValueError, FloatingPointError) as error:
         print(f"train.py: error: {error}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        if "allocat" not in str(error):  # how torch says that memory is short, on every device
+            raise
+        message = "expected memory for this network, found too little; use a smaller --width"
+        print(f"train.py: error: {message}, --depth or --n-train", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
