@@ -1,4 +1,4 @@
-"""The network: a deep ReLU MLP at an alpha-scaled initialization (paper, Section 2, Training Setup).
+"""The network, a deep ReLU MLP at an alpha-scaled initialization (paper, Section 2).
 
 Below it, how a run's state is kept on disk.
 """
@@ -48,8 +48,8 @@ class MLP(nn.Module):
 def uses_onednn(x):
     """Whether the layers' products of x go through oneDNN, which a tensor in its layout selects.
 
-    The same float32 numbers: with AVX-512 up to twice as fast as PyTorch's default products, without
-    it slower. Source: ours.
+    Still float32: with AVX-512 up to twice as fast as PyTorch's default products, without it
+    slower. Source: ours.
     """
     if x.device.type != "cpu" or x.dtype != torch.float32:
         return False
@@ -104,14 +104,13 @@ def load_checkpoint(path):
 
     Raises OSError if it cannot be read, ValueError if it is damaged or none of ours.
     """
-    with open(path, "rb") as file:
-        # zipfile and torch.load raise a dozen types for a damaged file
-        with contextlib.suppress(Exception):
-            intact = zipfile.ZipFile(file).testzip() is None  # torch.load passes over checksums
-            file.seek(0)
-            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-            if intact and checkpoint.keys() == {"config", "step", "log", "model", "optimizer"}:
-                return checkpoint
+    # zipfile and torch.load raise a dozen types for a damaged file
+    with open(path, "rb") as file, contextlib.suppress(Exception):
+        intact = zipfile.ZipFile(file).testzip() is None  # torch.load passes over the checksums
+        file.seek(0)
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        if intact and checkpoint.keys() == {"config", "step", "log", "model", "optimizer"}:
+            return checkpoint
     raise ValueError(
         f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; "
         "restore it, or remove the run's folder to train it again"

@@ -1,40 +1,44 @@
-"""From run folders to criteria, figures and the table of the paper's claims. Needs no torch.
+"""From run folders to criteria, figures and a verdict on each claim of the paper. Needs no torch.
 
-    python plot.py results/<run>              # one run, also while it trains -> figures/<run>.png
-    python plot.py fig2 --format pdf          # a figure of the paper, from finished runs -> figures/fig2.pdf
-    python plot.py claims                     # the paper's claims C1 ... C12 judged by these runs, as a table
+    python plot.py results/<run>        # sums up one run and draws it: figures/<run>.png
+    python plot.py fig2 --format pdf    # a figure: figures/fig2.pdf
+    python plot.py claims               # the paper's claims, judged by the runs in results/
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
 from pathlib import Path
 
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
 import numpy as np
 
 HERE = Path(__file__).parent
+TUNNEL_SHARE = 0.75  # of the width: at 400, a rank under 300 makes a tunnel layer (paper, Fig. 3)
+DEPTHS, DECAYS, SEEDS = (4, 8, 12), (0.005, 0.01, 0.05), (0, 1, 2)
+PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
+    *[(depth, n, 0.01) for n in (5000, 7000) for depth in DEPTHS],
+    *[(12, 2000, decay) for decay in DECAYS],
+    *[(12, 5000, decay) for decay in (0.005, 0.05)],
+]
 
-TUNNEL_RANK = 300  # a hidden layer of lower feature rank belongs to the tunnel (paper, Fig. 3)
 
-
-def columns(depth):
-    """The log's columns for a network of that depth, as a list of names."""
-    names = ["step", "train_loss", "train_acc", "test_loss", "test_acc", "weight_norm", "last_layer_norm"]
-    for name, layers in (("rank", depth), ("effective", depth), ("collapse", depth),
-                         ("live", depth - 1), ("probe", depth)):
-        names += [f"{name}_{layer}" for layer in range(1, layers + 1)]
-    return names
+# ---- Reading a run ----
 
 
 def read_config(folder):
-    """Reads a run's settings. Returns: dict. Raises: OSError or ValueError, in one line."""
+    """Reads a run's settings, a dict. Raises OSError or ValueError, in one line."""
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: expected a run's folder, found no config.json in it")
     try:
         config = json.loads(path.read_bytes())
-        numbers = ("depth", "n_train", "weight_decay", "steps", "log_every", "probe_every")
+        numbers = ("depth", "width", "n_train", "weight_decay", "steps", "log_every", "probe_every")
         intact = all(config[name] >= 0 for name in numbers)
     except (ValueError, LookupError, TypeError):
         intact = False
@@ -44,70 +48,112 @@ def read_config(folder):
 
 
 def read_log(folder):
-    """Reads a run's log. Returns: {column: float array [rows]}, NaN where a quantity was not measured.
+    """Reads a run's log: {column: float array [rows]}, NaN where nothing was measured.
 
-    Raises: OSError or ValueError, in one line, where a line is not whole or not in place.
+    A last line without its end is not there yet. Raises OSError or ValueError, in one line.
     """
-    path, names = Path(folder) / "log.csv", columns(read_config(folder)["depth"])
-    lines = path.read_bytes().decode(errors="replace").splitlines(keepends=True)
-    if not lines or lines[0] != ",".join(names) + "\n":
-        found = "".join(lines[:1]).strip()
-        raise ValueError(f"{path}: expected a header that starts with {','.join(names)[:40]}, found {found[:40]!r}")
+    path = Path(folder) / "log.csv"
+    header, *lines = path.read_text(errors="replace").split("\n")[:-1] or [""]
+    names = header.split(",")
+    if names[0] != "step":
+        raise ValueError(f"{path}: expected a header that starts with step, found {header[:40]!r}")
     rows = []
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in enumerate(lines, start=2):
         try:
-            row = [float(field or "nan") for field in line.rstrip("\n").split(",")]
-            if len(row) != len(names) or not line.endswith("\n") or rows and not row[0] > rows[-1][0]:
-                raise ValueError
+            row = [float(field or "nan") for field in line.split(",")]
         except ValueError:
-            raise ValueError(f"{path}: expected {len(names)} numbers in line {number}, found {line.strip()[:40]!r}; "
-                             "continue the run, or delete that line") from None
+            row = []
+        if len(row) != len(names) or rows and not row[0] > rows[-1][0]:
+            raise ValueError(
+                f"{path}: expected {len(names)} numbers in line {number}, after those before it, "
+                f"found {line[:40]!r}; continue the run, or restore the file"
+            )
         rows.append(row)
-    return dict(zip(names, np.array(rows).reshape(-1, len(names)).T))
+    return dict(zip(names, np.array(rows).reshape(-1, len(names)).T, strict=True))
 
 
 # ---- Criteria: what a run did, as numbers; set once, the same for every run ----
 
 
 class Run:
-    """A run's log and the criteria that judge it; every attribute is set here. Steps are NaN where a thing did not
-    happen; accuracies are in 0..1 and smoothed by the median of 5 rows.
+    """A run's log and the criteria that judge it.
 
-    Args: folder, of the run. Raises: OSError or ValueError, in one line, if it holds none.
-    Source: paper, Fig. 3, for the tunnel; the other criteria are ours.
+    Steps are NaN where a thing did not happen; accuracies are in 0..1, smoothed by the median of 5
+    rows; a final value is the mean of the last 10 rows. R is the mean rank of the hidden layers
+    from the second on, R_deep that of the layers of number over half the depth.
+    Raises OSError or ValueError, in one line. Source: paper, Fig. 3, for the tunnel; the other
+    criteria are ours.
     """
 
     def __init__(self, folder):
         self.name, self.config, self.log = Path(folder).name, read_config(folder), read_log(folder)
-        self.depth, step = self.config["depth"], self.log["step"]
-        self.n, self.decay = f"n={self.config['n_train']}", f"γ={self.config['weight_decay']:g}"  # labels
-        # all below is measured on the rows at multiples of log_every, or of probe_every
-        self.grid = step % self.config["log_every"] == 0
-        self.probed = (step % self.config["probe_every"] == 0) & ~np.isnan(self.log["rank_1"])
-        self.steps, self.probe_steps = step[self.grid], step[self.probed]
-        self.train, self.test = smooth(self.log["train_acc"][self.grid]), smooth(self.log["test_acc"][self.grid])
-        self.final = mean(self.test[-10:])
+        self.depth, self.width = self.config["depth"], self.config["width"]
+        self.n, self.decay = self.config["n_train"], self.config["weight_decay"]
+        step = self.log["step"]
+        self.finished = len(step) > 0 and step[-1] == self.config["steps"]
 
+        # judged on the rows at multiples of log_every, and of probe_every for what layers do
+        on_grid = step % self.config["log_every"] == 0
+        self.steps, self.norm = step[on_grid], self.log["weight_norm"][on_grid]
+        self.last_norm = self.log["last_layer_norm"][on_grid]
+        self.train_rows = self.log["train_acc"][on_grid]
+        self.test_rows = self.log["test_acc"][on_grid]
+        self.train, self.test = smooth(self.train_rows), smooth(self.test_rows)
+        self.final = mean(self.test[-10:])
+        self.gap = max(self.train - self.test, default=np.nan)
         self.fitted = first_from(self.steps, self.train >= 0.99)
         self.train_half = first_from(self.steps, self.train >= (0.1 + mean(self.train[-10:])) / 2)
         self.test_half = first_from(self.steps, self.test >= (0.1 + self.final) / 2)
+        self.test_when_fitted = mean(self.test[self.steps == self.fitted])
         self.generalizes = bool(self.final >= 0.5)
-        self.groks = bool(self.at(self.fitted, self.test) < self.final / 2)
-        self.onset = self.test_half if self.generalizes else np.nan
-        self.surges = surges(self.steps, self.test)  # [(first step, last step)]
-        self.surge1, self.surge2 = self.surges[:2] if len(self.surges) > 1 else [(np.nan, np.nan)] * 2
-        self.plateau = mean(self.test[(self.steps >= self.surge1[1]) & (self.steps <= self.surge2[0])])
+        self.groks = bool(self.test_when_fitted < self.final / 2)
+        self.rest = rest(self.steps, self.test, self.final)  # (first step, last step)
+        resting = (self.steps >= self.rest[0]) & (self.steps <= self.rest[1])
+        self.rest_level = mean(self.test[resting])
+        self.two_stages = bool(self.rest[1] - self.rest[0] >= 3000)
 
-        ranks = np.array([self.log[f"rank_{layer}"] for layer in range(1, self.depth)])  # [hidden layers, rows]
-        self.final_ranks = ranks[:, ~np.isnan(ranks[0])][:, -1:].ravel()
-        self.tunnel = int((self.final_ranks < TUNNEL_RANK).sum())
-        self.R = ranks[min(1, self.depth - 2) :, self.probed].mean(axis=0)
-        falling = self.R < 0.95 * np.maximum.accumulate(self.R)
-        self.descent = first_from(self.probe_steps, falling & (self.probe_steps > 10_000))
+        self.probed = ~np.isnan(self.log["rank_1"])
+        self.on_probe_grid = self.probed & (step % self.config["probe_every"] == 0)
+        self.probe_steps = step[self.on_probe_grid]
+        ranks = self.hidden("rank")
+        self.R = ranks[min(1, self.depth - 2) :].mean(axis=0)
+        self.R_deep = ranks[self.depth // 2 :].mean(axis=0) if self.depth > 2 else self.R
+        self.final_ranks = ranks[:, -1:].ravel()
+        self.tunnel_rank = TUNNEL_SHARE * self.width
+        self.tunnel = int((self.final_ranks < self.tunnel_rank).sum())
 
-    def at(self, step, values):
-        """The value, of one a row, at that step; NaN if there is none."""
-        return mean(values[self.steps == step])
+    def hidden(self, quantity):
+        """A quantity of the hidden layers on the probe grid: [depth - 1, probed rows]."""
+        layers = range(1, self.depth)
+        return np.array([self.log[f"{quantity}_{layer}"][self.on_probe_grid] for layer in layers])
+
+    def when_fitted(self, values):
+        """What of values, one a probed row, was measured nearest to the fitted step."""
+        if np.isnan(self.fitted):
+            return np.nan
+        return values[np.abs(self.probe_steps - self.fitted).argmin()]
+
+    def norm_when_fitted(self):
+        return mean(self.norm[self.steps == self.fitted])
+
+    def descent(self):
+        """Which share of R is lost from the fitted step to 95 % of test accuracy's gain since."""
+        gain = self.test_when_fitted + 0.95 * (self.final - self.test_when_fitted)
+        settled = first_from(self.steps, (self.test >= gain) & (self.steps >= self.fitted))
+        if np.isnan(settled):
+            return np.nan
+        later = self.R[np.abs(self.probe_steps - settled).argmin()]
+        return 1 - later / self.when_fitted(self.R)
+
+    def double_descent(self):
+        """R_deep's minimum up to the middle of the rest, maximum up to its end, minimum after."""
+        before = np.flatnonzero(self.probe_steps <= mean(np.array(self.rest)))
+        upto = np.flatnonzero(self.probe_steps <= self.rest[1])
+        if len(before) == 0:
+            return np.nan, np.nan, np.nan
+        low = before[self.R_deep[before].argmin()]
+        high = low + self.R_deep[low : upto[-1] + 1].argmax()
+        return self.R_deep[low], self.R_deep[high], self.R_deep[high:].min()
 
 
 def mean(values):
@@ -115,310 +161,660 @@ def mean(values):
 
 
 def smooth(values):
-    """The median of each row and its two neighbours on either side, fewer at the ends. [rows] -> [rows]"""
+    """The median of each row and its two neighbours on either side, fewer at the ends: [rows]."""
     return np.array([np.median(values[max(i - 2, 0) : i + 3]) for i in range(len(values))])
 
 
 def first_from(steps, holds, rows=3):
-    """The first step from which a condition holds for that many rows; NaN if none. Both [rows]."""
-    return next((steps[i] for i in range(len(steps) - rows + 1) if holds[i : i + rows].all()), np.nan)
+    """The first step from which a condition holds for that many rows, NaN if none; both [rows]."""
+    for i in range(len(steps) - rows + 1):
+        if holds[i : i + rows].all():
+            return steps[i]
+    return np.nan
 
 
-def surges(steps, accuracy):
-    """Stretches in which accuracy rises by 0.02 per 2,000 steps or faster, from row to row; those less than 2,500
-    steps apart are one, and it counts if it adds 0.05. Returns: [(first step, last step)], in order."""
-    rising = np.flatnonzero(np.diff(accuracy) >= 0.02 / 2000 * np.diff(steps) - 1e-12)
-    stretches = []  # [first row, last row]
-    for i in rising:
-        if stretches and steps[i] - steps[stretches[-1][1]] < 2500:
-            stretches[-1][1] = i + 1
-        else:
-            stretches.append([i, i + 1])
-    return [(steps[i], steps[j]) for i, j in stretches if accuracy[j] - accuracy[i] >= 0.05]
+def rest(steps, test, final):
+    """The longest stretch in which test accuracy rests: (first step, last step), NaN if none.
 
-
-def step_text(step, none="–"):
-    """A step as text: 41,500, or what stands for none."""
-    return none if np.isnan(step) else f"{step:,.0f}"
-
-
-def summary(folder):
-    """What a run did, in a few lines for the end of its training. Returns: text. Raises: as Run."""
-    run, none = Run(folder), "not in this run"
-    reached = first_from(run.steps, run.test >= 0.95 * run.final)
-    return "\n".join([
-        f"training accuracy 99 %, from step: {step_text(run.fitted, none)}",
-        f"test accuracy 95 % of its final {100 * run.final:.1f} %, from step: {step_text(reached, none)}",
-        f"gap between them, in steps: {step_text(reached - run.fitted, none)}",
-        f"tunnel length (hidden layers of rank under {TUNNEL_RANK}): {run.tunnel} of {run.depth - 1}",
-        f"log: {Path(folder) / 'log.csv'}; draw it with: python plot.py {folder}"])
-
-
-# ---- Figures ----
-
-LAYERS = "viridis"  # the colour scale of layers: dark for the first, light for the output layer
-TRAIN, TEST = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion: distinct for colour-blind readers, and in grey
-PAIR = ({"linewidth": 3, "alpha": 0.4}, {"linestyle": "--", "linewidth": 1.2})  # two runs in one panel
-QUANTITIES = {  # what a panel shows: (label of its axis, values always in view, factor)
-    "acc": ("accuracy (%)", [0, 100], 100),
-    "loss": ("loss (MSE)", [], 1),
-    "weight_norm": ("weight norm", [0], 1),
-    "rank": ("feature rank", [0], 1),
-    "live": ("live ReLU units", [0], 1),
-    "probe": ("probe accuracy (%)", [0, 100], 100),
-    "second_last_rank": ("rank of layer D - 1", [0], 1),
-}
-BY_SIZE = [[(12, n, 0.01)] for n in (2000, 5000, 7000)]
-BY_DEPTH = {n: [[(depth, n, 0.01)] for depth in (4, 8, 12)] for n in (5000, 7000)}
-BY_DECAY = {n: [[(12, n, weight_decay)] for weight_decay in (0.005, 0.01, 0.05)] for n in (2000, 5000)}
-PAIRS = [[(depth, 5000, 0.01), (depth, 7000, 0.01)] for depth in (4, 8, 12)]
-FIGURES = {  # figure: rows of panels, each row (quantity, for each column the runs that it shows)
-    "fig1": [("rank", BY_SIZE), ("acc", BY_SIZE), ("probe", BY_SIZE)],
-    "fig2": [("acc", BY_DEPTH[5000]), ("acc", BY_DEPTH[7000])],
-    "fig3": [("rank", BY_DEPTH[5000])],
-    "fig4": [("rank", BY_DEPTH[7000])],
-    "fig5": [("acc", PAIRS), ("weight_norm", PAIRS), ("second_last_rank", PAIRS)],
-    "fig6": [("acc", BY_DECAY[2000]), ("rank", BY_DECAY[2000])],
-    "fig7": [("acc", BY_DECAY[5000]), ("rank", BY_DECAY[5000])],
-}
-
-
-def draw_panel(ax, quantity, runs):
-    """Draws one of QUANTITIES against the step, as measured (not smoothed), and marks what the reader should see.
-
-    Args: ax, matplotlib's; runs, one, or two to compare: the first one broad and pale, the second one dashed.
+    It stays within 0.02, at 0.2 or above, and 0.05 or more below its final value.
     """
-    import matplotlib
-
-    ylabel, in_view, factor = QUANTITIES[quantity]
-    for run, style in zip(runs, PAIR if len(runs) == 2 else [{}]):
-        if quantity in ("acc", "loss"):
-            of = f", {run.n}" * (len(runs) == 2)
-            curves = [(f"train_{quantity}", TRAIN, "training" + of), (f"test_{quantity}", TEST, "test" + of)]
-        elif quantity in ("rank", "live", "probe"):
-            scale = matplotlib.colormaps[LAYERS](np.linspace(0, 0.95, run.depth))
-            curves = [(f"{quantity}_{layer}", colour, None) for layer, colour in enumerate(scale, start=1)]
-        else:
-            curves = [(f"rank_{run.depth - 1}" if quantity == "second_last_rank" else quantity, "black", None)]
-        for column, colour, label in curves:
-            if column in run.log:  # there is no live_D
-                measured = ~np.isnan(run.log[column])
-                values = factor * run.log[column][measured]
-                ax.plot(run.log["step"][measured], values, color=colour, label=label, **style)
-    if len(runs) == 1:
-        ax.axvline(run.fitted, color=TRAIN, linestyle="--", linewidth=0.9, label="training accuracy reaches 99 %")
-        ax.axvline(run.onset, color=TEST, linestyle=":", linewidth=1.3, label="onset of generalization: test half-way")
-    if "rank" in quantity:
-        ax.axhline(TUNNEL_RANK, color="gray", linestyle="-.", linewidth=0.9, label=f"tunnel: rank under {TUNNEL_RANK}")
-    ax.plot([0] * len(in_view), in_view, alpha=0)
-    ax.set(ylabel=ylabel, yscale="log" if quantity == "loss" else "linear")
-    ax.margins(x=0.01)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step else "0")
+    longest = (np.nan, np.nan)
+    between = (test >= 0.2) & (test <= final - 0.05)
+    for i in range(len(steps)):
+        end = i
+        while end < len(steps) and between[end] and np.ptp(test[i : end + 1]) <= 0.02 + 1e-9:
+            end += 1
+        if end > i and not steps[end - 1] - steps[i] <= longest[1] - longest[0]:
+            longest = (steps[i], steps[end - 1])
+    return longest
 
 
-def paper_runs(panels):
-    """The runs that panels show, finished. Returns: {(depth, n_train, weight_decay): Run}, sorted. Raises: OSError or
-    ValueError, in one line, if one is not there."""
-    runs = {}
-    for key in sorted({key for _, row in panels for keys in row for key in keys}):
-        folder = HERE / "results" / "d{}-n{}-a8-wd{:g}-s0".format(*key)
-        runs[key] = run = Run(folder)
-        if max(run.log["step"], default=None) != run.config["steps"]:
-            raise ValueError(f"{folder}: expected a finished run of {run.config['steps']} steps, found one under way; "
-                             "make runs finishes it")
-    return runs
+def print_summary(run):
+    """Prints what a run did, in a few lines."""
+
+    def told(step):
+        return "not in this run" if np.isnan(step) else f"step {step:,.0f}"
+
+    rested = f"{told(run.rest[0])} to {run.rest[1]:,.0f}" if run.two_stages else told(np.nan)
+    print(f"{run.name}: step {max(run.log['step']):,.0f} of {run.config['steps']:,}")
+    print(f"  training accuracy 99 %:          {told(run.fitted)}")
+    print(f"  training accuracy half-way:      {told(run.train_half)}")
+    print(f"  test accuracy half-way:          {told(run.test_half)}")
+    print(f"  test accuracy when fitted:       {100 * run.test_when_fitted:.1f} %")
+    print(f"  final test accuracy:             {100 * run.final:.1f} %")
+    print(f"  largest gap between the two:     {100 * run.gap:.1f} points")
+    print(f"  test accuracy rests:             {rested}")
+    tunnel = f"{run.tunnel} of {run.depth - 1} hidden layers"
+    print(f"  tunnel, ranks under {run.tunnel_rank:3.0f}:         {tunnel}")
 
 
-def draw(what, path):
-    """Draws one of the paper's figures, fig1 ... fig7, or what one run's log holds, also while it is training.
+# ---- The paper's runs ----
 
-    Args: what, the figure's name or the run's folder; path, of the picture, whose ending sets the format.
-    Raises: OSError or ValueError, in one line.
-    """
-    if what in FIGURES:
-        runs, title = paper_runs(FIGURES[what]), None
-        panels = [[(quantity, [runs[key] for key in keys]) for keys in row] for quantity, row in FIGURES[what]]
-    else:
-        run = Run(what)
-        if len(run.steps) == 0:
-            raise ValueError(f"{what}: expected rows in log.csv to draw, found none yet")
-        title, rows = run.name, (("acc", "loss", "weight_norm"), ("rank", "live", "probe"))
-        panels = [[(quantity, [run]) for quantity in row] for row in rows]
-    import matplotlib.pyplot as plt
 
-    plt.switch_backend("agg")
-    fig, axes = plt.subplots(len(panels), len(panels[0]), figsize=(11, 2.5 * len(panels) + 0.7), sharex=True,
-                             sharey=False if title else "row", squeeze=False, layout="constrained")
-    fig.suptitle(title)
-    for i, row in enumerate(panels):
-        for j, (quantity, runs) in enumerate(row):
-            draw_panel(axes[i, j], quantity, runs)
-            if not title and (i == 0 or runs != panels[i - 1][j][1]):
-                run = runs[0]
-                axes[i, j].set_title(f"depth {run.depth}" + f", {run.n}, {run.decay}" * (len(runs) == 1)
-                                     + f"\ntunnel length {run.tunnel}" * (len(panels) == 1), fontsize=10)
-            if not title:
-                axes[i, j].label_outer()
-    for ax in axes[-1]:
-        ax.set_xlabel("optimizer steps")
-    key = {label: line for ax in axes.flat[::-1] for line, label in zip(*ax.get_legend_handles_labels())}
-    fig.legend(key.values(), key.keys(), loc="outside lower center", ncols=len(key), fontsize=9, frameon=False)
-    if any(quantity in ("rank", "probe") for row in panels for quantity, _ in row):
-        layers = plt.cm.ScalarMappable(plt.Normalize(0, 1 / 0.95), LAYERS)
-        bar = fig.colorbar(layers, ax=axes, shrink=0.7, aspect=40, pad=0.01, boundaries=np.linspace(0, 1, 200))
-        bar.set_ticks([0, 1], labels=["first\nlayer", "output\nlayer"])
+@functools.cache
+def paper_run(depth, n_train, weight_decay=0.01, seed=0):
+    """One of the paper's runs. Raises FileNotFoundError if it is not there, finished."""
+    name = f"d{depth}-n{n_train}-a8-wd{weight_decay:g}-s{seed}"
+    run = Run(HERE / "results" / name)
+    if not run.finished:
+        raise FileNotFoundError(
+            f"results/{name}: expected a finished run of {run.config['steps']:,} steps, found one "
+            "under way; make runs finishes it"
+        )
+    return run
+
+
+def runs_there(keys, seeds=SEEDS):
+    """Those of the runs (depth, n_train, weight_decay) that are there, of all the seeds."""
+    found = []
+    for seed in seeds:
+        for key in keys:
+            try:
+                found.append(paper_run(*key, seed))
+            except FileNotFoundError:
+                continue
+    return found
+
+
+# ---- Panels: one quantity against the step ----
+
+TRAIN, TEST = "#0072B2", "#D55E00"  # Okabe and Ito's: distinct to colour-blind eyes and in grey
+PALE, DASHED = {"linewidth": 3, "alpha": 0.4}, {"linestyle": "--", "linewidth": 1.2}
+LAYERS = "viridis"  # dark for the first layer, light for the output layer
+
+
+def accuracy(ax, run, suffix="", **style):
+    for column, colour, label in (("train_acc", TRAIN, "training"), ("test_acc", TEST, "test")):
+        values = 100 * run.log[column]
+        ax.plot(run.log["step"], values, color=colour, label=label + suffix, **style)
+    ax.set(ylabel="accuracy (%)", ylim=(-5, 105))
+
+
+def loss(ax, run):
+    for column, colour in (("train_loss", TRAIN), ("test_loss", TEST)):
+        ax.plot(run.log["step"], run.log[column], color=colour)
+    ax.set(ylabel="loss (MSE)", yscale="log")
+
+
+def weight_norm(ax, run, **style):
+    ax.plot(run.log["step"], run.log["weight_norm"], color="black", **style)
+    ax.set(ylabel="weight norm")
+    ax.set_ylim(bottom=0)
+
+
+def layer_curves(ax, run, quantity, factor=1):
+    """One curve a layer."""
+    colours = matplotlib.colormaps[LAYERS](np.linspace(0, 0.95, run.depth))
+    for layer, colour in enumerate(colours, start=1):
+        if f"{quantity}_{layer}" in run.log:  # the output layer has no live units
+            values = factor * run.log[f"{quantity}_{layer}"][run.probed]
+            ax.plot(run.log["step"][run.probed], values, color=colour)
+    ax.set_ylim(bottom=0)
+
+
+def rank(ax, run):
+    layer_curves(ax, run, "rank")
+    tunnel_line(ax, run)
+    ax.set(ylabel="feature rank")
+
+
+def effective(ax, run):
+    layer_curves(ax, run, "effective")
+    ax.set(ylabel="effective rank")
+
+
+def live(ax, run):
+    layer_curves(ax, run, "live")
+    ax.set(ylabel="live ReLU units")
+
+
+def probe(ax, run):
+    layer_curves(ax, run, "probe", factor=100)
+    ax.set(ylabel="probe accuracy (%)", ylim=(-5, 105))
+
+
+def tunnel_line(ax, run):
+    label = f"tunnel: rank under {run.tunnel_rank:.0f}"
+    ax.axhline(run.tunnel_rank, color="gray", linestyle="-.", linewidth=0.9, label=label)
+
+
+def onsets(ax, run):
+    """Vertical lines where the run fits and where it begins to generalize."""
+    fitted, onset = "training accuracy 99 %", "test accuracy half-way"
+    ax.axvline(run.fitted, color=TRAIN, linestyle="--", linewidth=0.9, label=fitted)
+    if run.generalizes:
+        ax.axvline(run.test_half, color=TEST, linestyle=":", linewidth=1.3, label=onset)
+
+
+def papers_accuracy(ax, run):
+    """The curves of the paper's own Fig. 1, read off: data/README.md."""
+    curves = np.genfromtxt(HERE / "data" / "paper_fig1.csv", delimiter=",", names=True)
+    curves = curves[curves["n_train"] == run.n]
+    for column, colour in (("train_acc", TRAIN), ("test_acc", TEST)):
+        values = 100 * curves[column]
+        ax.plot(curves["step"], values, ":", color=colour, linewidth=1, label="the paper's own")
+
+
+# ---- Figures: each function draws one and returns it ----
+
+
+def panels(rows, columns, sharey="row"):
+    size = (11, 2.5 * rows + 0.7)
+    shared = {"sharex": "col", "sharey": sharey, "squeeze": False}
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", **shared)
+
+
+def a_column_each(runs, drawn, title="depth {depth}, n={n_train}, γ={weight_decay:g}"):
+    """A figure with a column for each run and a row for each panel function."""
+    fig, axes = panels(len(drawn), len(runs))
+    for column, run in zip(axes.T, runs, strict=True):
+        for ax, panel in zip(column, drawn, strict=True):
+            panel(ax, run)
+            onsets(ax, run)
+        column[0].set_title(title.format_map(run.config | {"tunnel": run.tunnel}), fontsize=10)
+    layer_scale(fig)
+    return fig
+
+
+def layer_scale(fig):
+    """The colour bar that says which curve is which layer."""
+    scale = plt.cm.ScalarMappable(plt.Normalize(0, 1 / 0.95), LAYERS)
+    shape = {"shrink": 0.7, "aspect": 40, "pad": 0.01, "boundaries": np.linspace(0, 1, 200)}
+    bar = fig.colorbar(scale, ax=fig.axes, **shape)
+    bar.set_ticks([0, 1], labels=["first\nlayer", "output\nlayer"])
+
+
+def fig1():
+    """Depth 12 on 2,000, 5,000 and 7,000 images, with the paper's own accuracies."""
+    runs = [paper_run(12, n) for n in (2000, 5000, 7000)]
+    fig = a_column_each(runs, [rank, accuracy, probe])
+    for ax, run in zip(fig.axes[3:6], runs, strict=True):
+        papers_accuracy(ax, run)
+    return fig
+
+
+def fig2():
+    """Accuracy at depth 4, 8, 12 on 5,000 (top) and 7,000 images; thin: the other seeds."""
+    fig, axes = panels(2, 3)
+    for row, n in zip(axes, (5000, 7000), strict=True):
+        for ax, depth in zip(row, DEPTHS, strict=True):
+            run = paper_run(depth, n)
+            accuracy(ax, run)
+            for other in runs_there([(depth, n, 0.01)], seeds=SEEDS[1:]):
+                accuracy(ax, other, ", other seeds", linewidth=0.5, alpha=0.7)
+            onsets(ax, run)
+            ax.set_title(f"depth {depth}, n={n}", fontsize=10)
+    return fig
+
+
+def fig3(n=5000):
+    """Rank of every layer at depth 4, 8, 12, and the tunnel."""
+    runs = [paper_run(depth, n) for depth in DEPTHS]
+    return a_column_each(runs, [rank], f"depth {{depth}}, n={n}\ntunnel length {{tunnel}}")
+
+
+def fig4():
+    """As fig3, on 7,000 images."""
+    return fig3(n=7000)
+
+
+def fig5():
+    """5,000 images (pale) against 7,000 (dashed), a column for each depth."""
+    fig, axes = panels(3, 3)
+    for column, depth in zip(axes.T, DEPTHS, strict=True):
+        for n, style in ((5000, PALE), (7000, DASHED)):
+            run = paper_run(depth, n)
+            accuracy(column[0], run, f", n={n}", **style)
+            weight_norm(column[1], run, **style)
+            column[2].plot(run.probe_steps, run.hidden("rank")[-1], color="black", **style)
+        tunnel_line(column[2], run)
+        column[2].set(ylabel="rank of layer D - 1", ylim=(0, 410))
+        column[0].set_title(f"depth {depth}", fontsize=10)
+    return fig
+
+
+def fig6(n=2000):
+    """Depth 12 with weight decay 0.005, 0.01, 0.05."""
+    return a_column_each([paper_run(12, n, decay) for decay in DECAYS], [accuracy, rank])
+
+
+def fig7():
+    """As fig6, on 5,000 images."""
+    return fig6(n=5000)
+
+
+def fig8():
+    """Ours: does rank or norm tell, when a network has fitted, whether it generalizes?"""
+    fig, axes = panels(1, 2)
+    colours = dict(zip(DEPTHS, ("#009E73", "#56B4E9", "black"), strict=True))
+    markers = {2000: "^", 5000: "o", 7000: "s"}
+    for run in runs_there(PAPER_RUNS):
+        style = {"color": colours[run.depth], "marker": markers[run.n], "alpha": 0.7}
+        label = f"depth {run.depth}, n={run.n}"
+        for ax, x in zip(axes[0], (run.when_fitted(run.R), run.norm_when_fitted()), strict=True):
+            ax.plot(x, 100 * run.test_when_fitted, linestyle="", label=label, **style)
+    for ax in axes[0]:
+        ax.axhline(50, color="gray", linestyle="-.", linewidth=0.9)
+    axes[0, 0].set(xlabel="R, mean rank of the hidden layers, when fitted")
+    axes[0, 0].set(ylabel="test accuracy when fitted (%)", ylim=(-5, 105))
+    axes[0, 1].set(xlabel="weight norm when fitted")
+    return fig
+
+
+def fig9():
+    """Ours: the staircase, around the step at which test accuracy is half-way."""
+    keys = ((12, 2000), (12, 5000), (8, 5000))
+    fig, axes = panels(3, len(keys))
+    for column, key in zip(axes.T, keys, strict=True):
+        run = paper_run(*key)
+        onset = run.steps - run.test_half
+        column[0].plot(onset, 100 * run.test_rows, ".-", color=TEST, label="test")
+        column[0].set(ylabel="accuracy (%)", ylim=(-5, 105), xlim=(-12_000, 12_000))
+        live_units = run.hidden("live")[1:].mean(axis=0)
+        column[1].plot(run.probe_steps - run.test_half, live_units, ".-", color="black")
+        column[1].set(ylabel="mean live units")
+        column[2].plot(onset[1:], np.diff(run.last_norm), ".-", color="black")
+        column[2].set(ylabel="change of the last\nlayer's norm", ylim=(-0.5, 0.5))
+        column[0].set_title(f"depth {run.depth}, n={run.n}", fontsize=10)
+        column[-1].set_xlabel("steps from test accuracy half-way")
+    return fig
+
+
+def one_run(folder):
+    """What a run's log holds, also while it is training."""
+    run = Run(folder)
+    if len(run.steps) == 0:
+        raise ValueError(f"{folder}: expected rows in log.csv to draw, found none yet")
+    print_summary(run)
+    fig, axes = panels(2, 3, sharey=False)
+    quantities = (accuracy, loss, weight_norm, rank, effective, probe)
+    for ax, panel in zip(axes.flat, quantities, strict=True):
+        panel(ax, run)
+        onsets(ax, run)
+    fig.suptitle(run.name)
+    layer_scale(fig)
+    return fig
+
+
+FIGURES = [fig1, fig2, fig3, fig4, fig5, fig6, fig7, fig8, fig9]
+
+
+def save(fig, path):
+    """Gives the axes their look and the figure its legend, and writes it."""
+    legend = {}
+    for ax in fig.axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        for line, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            legend.setdefault(label, line)
+        if len(ax.get_shared_y_axes().get_siblings(ax)) > 1:
+            ax.label_outer()
+        if ax.get_subplotspec() and ax.get_subplotspec().is_last_row() and not ax.get_xlabel():
+            ax.set_xlabel("optimizer steps")
+        if ax.get_xlabel().startswith(("optimizer", "steps")):
+            ax.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step else "0")
+    place = {"loc": "outside lower center", "ncols": 5, "fontsize": 9, "frameon": False}
+    fig.legend(legend.values(), legend.keys(), **place)
     path.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(path, dpi=120)
     plt.close(fig)
 
 
-# ---- The paper's claims, judged by the criteria ----
+# ---- Claims: each function judges one, for a seed; it returns our numbers and what holds ----
 
 
-def claims(runs):
-    """Judges the claims C1 ... C12.
+def increasing(values):
+    return bool((np.diff(values) > 0).all())
 
-    Args: runs, the paper's eleven, {(depth, n_train, weight_decay): Run}.
-    Yields: (number, the claim, what the paper reports, [(case, our numbers, whether it holds there)]).
+
+def listed(values, form=",.0f"):
+    """Numbers as text: 2,500 / 19,500 / 36,000; a dash for NaN."""
+    return " / ".join("–" if np.isnan(value) else f"{value:{form}}" for value in values)
+
+
+def c1(seed):
+    """n=5000: the deeper, the later both accuracies rise, and the wider the gap between them"""
+    runs = [paper_run(depth, 5000, seed=seed) for depth in DEPTHS]
+    train, test = [run.train_half for run in runs], [run.test_half for run in runs]
+    gaps, lags = [run.gap for run in runs], np.subtract(test, train)
+    numbers = f"test half-way {listed(test)}; gap {listed(gaps, '.2f')} (lag {listed(lags)})"
+    parts = {"training": increasing(train), "test": increasing(test), "gap": increasing(gaps)}
+    return numbers, parts
+
+
+def c2(seed):
+    """depth 12, n=2000, 5000: test accuracy rises only once training accuracy is at its optimum"""
+    runs = {n: paper_run(12, n, seed=seed) for n in (2000, 5000)}
+    when_fitted = listed([run.test_when_fitted for run in runs.values()], ".2f")
+    finals = listed([run.final for run in runs.values()], ".2f")
+    parts = {f"n={n} groks": run.groks for n, run in runs.items()}
+    return f"test {when_fitted} when fitted, {finals} at the end", parts
+
+
+def c3(seed):
+    """depth 12: more data groks sooner, n=5000 before n=2000"""
+    more, less = paper_run(12, 5000, seed=seed), paper_run(12, 2000, seed=seed)
+    numbers = f"test half-way {listed([more.test_half, less.test_half])}"
+    return numbers, {"sooner": bool(more.test_half < less.test_half)}
+
+
+def c4(seed):
+    """n=7000: two stages at depth 8 and 12, one at 4; later and from a lower level at 12"""
+    d4, d8, d12 = (paper_run(depth, 7000, seed=seed) for depth in DEPTHS)
+    parts = {
+        "one at 4": not d4.two_stages,
+        "two at 8": d8.two_stages,
+        "two at 12": d12.two_stages,
+        "first later at 12": bool(d8.test_half < d12.test_half),
+        "second later at 12": bool(d8.rest[1] < d12.rest[1]),
+        "lower at 12": bool(d12.rest_level < d8.rest_level),
+    }
+    ends, levels = [d8.rest[1], d12.rest[1]], [d8.rest_level, d12.rest_level]
+    return f"rest ends {listed(ends)} at level {listed(levels, '.2f')}", parts
+
+
+def c5(seed):
+    """n=7000 at depth 8, 12, and γ=0.05: ranks fall, rise with the first surge, fall again"""
+    keys = {
+        "d8 n=7000": (8, 7000, 0.01),
+        "d12 n=7000": (12, 7000, 0.01),
+        "n=2000 γ=0.05": (12, 2000, 0.05),
+        "n=5000 γ=0.05": (12, 5000, 0.05),
+    }
+    numbers, parts = [], {}
+    for name, key in keys.items():
+        low, high, end = paper_run(*key, seed).double_descent()
+        numbers.append(f"{low:.0f}-{high:.0f}-{end:.0f}")
+        parts[name] = bool(high >= 1.05 * low and end <= 0.95 * high)
+    return f"R_deep {', '.join(numbers)}", parts
+
+
+def c6(seed):
+    """depth 12, n=2000, 5000, every γ that generalizes: test accuracy rises as ranks descend"""
+    parts, falls = {}, []
+    for n in (2000, 5000):
+        for decay in DECAYS:
+            run = paper_run(12, n, decay, seed)
+            if run.generalizes:
+                falls.append(100 * run.descent())
+                parts[f"n={n} γ={decay:g}"] = bool(run.descent() >= 0.05)
+    return f"R falls by {listed(falls)} %", parts
+
+
+def c7(seed):
+    """depth 12: test accuracy and every layer's probe accuracy rise together"""
+    medians, parts = [], {}
+    for n in (2000, 5000, 7000):
+        run = paper_run(12, n, seed=seed)
+        test = run.log["test_acc"][run.on_probe_grid]
+        correlations = [np.corrcoef(test, layer)[0, 1] for layer in run.hidden("probe")]
+        medians.append(np.median(correlations))
+        parts[f"n={n}"] = bool(medians[-1] >= 0.8)
+    return f"correlation {listed(medians, '.2f')}", parts
+
+
+def c8(seed):
+    """deeper layers have lower ranks, deeper networks longer tunnels: 1, 3, 6 and 1, 5, 6 layers"""
+    parts, lengths = {}, []
+    for n, papers in ((5000, (1, 3, 6)), (7000, (1, 5, 6))):
+        runs = [paper_run(depth, n, seed=seed) for depth in DEPTHS]
+        lengths.append(listed([run.tunnel for run in runs]))
+        parts[f"n={n} longer"] = increasing([run.tunnel for run in runs])
+        for run, length in zip(runs, papers, strict=True):
+            parts[f"length n={n} d{run.depth}"] = abs(run.tunnel - length) <= 1
+            parts[f"order n={n} d{run.depth}"] = bool((np.diff(run.final_ranks) <= 0).all())
+    return f"tunnels {', '.join(lengths)}", parts
+
+
+def c9(seed):
+    """n=5000, 7000: weight norms fall smoothly and overlap, the last hidden layer's ranks do not"""
+    apart, falling, ranks, parts = [], [], [], {}
+    for depth in DEPTHS:
+        a, b = paper_run(depth, 5000, seed=seed), paper_run(depth, 7000, seed=seed)
+        apart.append(100 * np.abs((a.norm - b.norm) / (a.norm + b.norm)).max())
+        falling.append(100 * min((np.diff(run.norm) < 0).mean() for run in (a, b)))
+        ranks.append(np.abs(a.hidden("rank")[-1] - b.hidden("rank")[-1]).max())
+        parts[f"overlap d{depth}"] = bool(apart[-1] <= 10)
+        parts[f"fall d{depth}"] = bool(falling[-1] >= 90)
+        parts[f"ranks d{depth}"] = bool(ranks[-1] >= 80)
+    numbers = f"norms ± {listed(apart, '.1f')} %, falling in {listed(falling)} % of rows"
+    return f"{numbers}; ranks {listed(ranks)} apart", parts
+
+
+def c10(seed):
+    """n=2000, depth 12: γ=0.005 fails to generalize, 0.01 groks, 0.05 goes in two stages"""
+    low, middle, high = (paper_run(12, 2000, decay, seed) for decay in DECAYS)
+    parts = {"fails": not low.generalizes, "groks": middle.groks, "two stages": high.two_stages}
+    return decay_numbers((low, middle, high)), parts
+
+
+def c11(seed):
+    """n=5000, depth 12: γ=0.005 generalizes without grokking, 0.01 groks, 0.05 in two stages"""
+    low, middle, high = (paper_run(12, 5000, decay, seed) for decay in DECAYS)
+    without = low.generalizes and not low.groks
+    parts = {"without": without, "groks": middle.groks, "two stages": high.two_stages}
+    return decay_numbers((low, middle, high)), parts
+
+
+def decay_numbers(runs):
+    when_fitted = listed([run.test_when_fitted for run in runs], ".2f")
+    finals = listed([run.final for run in runs], ".2f")
+    return f"test {when_fitted} when fitted, {finals} at the end"
+
+
+def c12(seed):
+    """n=7000, depth 8, 12: no plateau of the norms while test accuracy rises from 0.2"""
+    changes, parts = [], {}
+    for depth in (8, 12):
+        run = paper_run(depth, 7000, seed=seed)
+        begin = first_from(run.steps, run.test >= 0.2)
+        end = first_from(run.steps, run.test >= 0.1 + 0.95 * (run.final - 0.1))
+        during = (run.steps >= begin) & (run.steps <= end)
+        for name, norm in (("last layer", run.last_norm), ("network", run.norm)):
+            before, after = norm[during][:-10], norm[during][10:]  # 5,000 steps apart
+            changes.append(100 * min(np.abs(after / before - 1), default=np.nan))
+            parts[f"{name} d{depth}"] = bool(changes[-1] >= 1)
+    return f"least change in 5,000 steps {listed(changes, '.1f')} %", parts
+
+
+def c13(seed):
+    """when a network has fitted, its rank and not its norm tells whether it already generalizes"""
+    runs = [paper_run(*key, seed) for key in PAPER_RUNS]
+    by_rank = separation(runs, lambda run: -run.when_fitted(run.R))
+    by_norm = separation(runs, lambda run: -run.norm_when_fitted())
+    parts = {"rank ≥ 0.9": bool(by_rank >= 0.9), "above the norm": bool(by_rank > by_norm)}
+    return f"area under the ROC curve {by_rank:.2f} by R, {by_norm:.2f} by the norm", parts
+
+
+def separation(runs, score):
+    """The area under the ROC curve of a score, higher for runs that generalize when they fit.
+
+    0.5 is chance; NaN where all the runs that fit do the same.
     """
-    n5000, n7000 = ([runs[depth, n, 0.01] for depth in (4, 8, 12)] for n in (5000, 7000))
-    decays = {n: [runs[12, n, weight_decay] for weight_decay in (0.005, 0.01, 0.05)] for n in (2000, 5000)}
-    n2000 = decays[2000][1]
-
-    def increasing(values):
-        return (np.diff(values) > 0).all()
-
-    def fit(run):
-        return f"fitted {step_text(run.fitted)} with test {run.at(run.fitted, run.test):.2f} of final {run.final:.2f}"
-
-    halves = {f"{name} half-way": [getattr(run, f"{name}_half") for run in n5000] for name in ("train", "test")}
-    yield "C1", "n=5000: the deeper, the later accuracy rises, the wider the gap", "depth 4 < 8 < 12", [
-        (what, ", ".join(map(step_text, steps)), increasing(steps))
-        for what, steps in (halves | {"lag": np.subtract(halves["test half-way"], halves["train half-way"])}).items()]
-    yield "C2", "depth 12: test accuracy rises only once training accuracy is at its optimum", "n=2000, n=5000", [
-        (run.n, fit(run), run.groks) for run in (n2000, n5000[2])]
-    more, less = n5000[2].test_half, n2000.test_half
-    yield "C3", "more data groks sooner", "n=5000 before n=2000", [
-        ("test half-way", f"{step_text(more)}, {step_text(less)}", more < less)]
-    _, d8, d12 = n7000
-    starts = {run.depth: [begin for begin, _ in run.surges] for run in n7000}
-    later = len(starts[8]) == len(starts[12]) > 1 and all(map(np.less, starts[8], starts[12]))
-    yield "C4", "n=7000: two surges at depth 8 and 12, later and over a lower plateau at 12", "1, 2, 2 surges", [
-        *((f"{count} at depth {depth}", "from " + ", ".join(map(step_text, starts[depth])), len(starts[depth]) == count)
-          for depth, count in ((4, 1), (8, 2), (12, 2))),
-        ("later at 12", "", later), ("lower at 12", f"{d8.plateau:.2f}, {d12.plateau:.2f}", d12.plateau < d8.plateau)]
-
-    cases = []
-    for run in (d12, decays[2000][2], decays[5000][2]):
-        low = high = end = np.nan
-        before, upto = (run.probe_steps <= step for step in (run.surge1[1], run.surge2[0]))
-        if before.any():  # R's minimum before the plateau, its maximum up to the second surge, its minimum after that
-            first = run.R[before].argmin()
-            top = first + run.R[upto][first:].argmax()
-            low, high, end = run.R[first], run.R[top], run.R[top:].min()
-        holds = high >= 1.05 * low and end <= 0.95 * high
-        cases.append((f"{run.n}, {run.decay}", f"R {low:.0f}, {high:.0f}, {end:.0f}", holds))
-    yield "C5", "depth 12: R falls, rises up to the second surge, falls with it", "n=7000; γ=0.05", cases
-    yield "C6", "depth 12: test accuracy rises as feature ranks descend", "every γ that generalizes", [
-        (f"{run.n}, {run.decay}", f"test half-way {step_text(run.test_half)}, descent {step_text(run.descent)}",
-         abs(run.descent - run.test_half) <= 5000) for n in decays for run in decays[n] if run.generalizes]
-    cases = []
-    for run in (n2000, n5000[2], d12):
-        layers = [run.log[f"probe_{layer}"][run.probed] for layer in range(1, run.depth)]
-        median = np.median([np.corrcoef(run.log["test_acc"][run.probed], layer)[0, 1] for layer in layers])
-        cases.append((run.n, f"correlation {median:.2f}", median >= 0.8))
-    yield "C7", "test and probe accuracy rise together", "Fig. 1, every layer", cases
-
-    cases = []
-    for group, lengths in ((n5000, (1, 3, 6)), (n7000, (1, 5, 6))):
-        cases.append((f"{group[0].n}, longer with depth", "", increasing([run.tunnel for run in group])))
-        for run, length in zip(group, lengths):
-            ranks, where = ", ".join(f"{rank:.0f}" for rank in run.final_ranks), f"{run.n}, depth {run.depth}"
-            cases += [(f"{where}, length {length} ± 1", run.tunnel, abs(run.tunnel - length) <= 1),
-                      (f"{where}, lower with every layer", ranks, (np.diff(run.final_ranks) <= 0).all())]
-    yield "C8", "deeper layers have lower ranks, deeper networks longer tunnels", "Fig. 3, 4", cases
-
-    cases = []
-    for a, b in zip(n5000, n7000):
-        apart = np.abs(a.log["weight_norm"] / b.log["weight_norm"] - 1).max()
-        falling = min((np.diff(run.log["weight_norm"][run.grid]) < 0).mean() for run in (a, b))
-        ranks = np.nanmax(np.abs(a.log[f"rank_{a.depth - 1}"] - b.log[f"rank_{a.depth - 1}"]))
-        cases += [(f"depth {a.depth}, norms overlap", f"{100 * apart:.1f} % apart", apart <= 0.1),
-                  (f"depth {a.depth}, norms fall", f"in {100 * falling:.1f} % of rows", falling >= 0.9),
-                  (f"depth {a.depth}, ranks differ", f"by {ranks:.0f}", ranks >= 80)]
-    yield "C9", "n=5000 and 7000: norms fall smoothly and overlap, layer D - 1's ranks do not", "depth 4, 8, 12", cases
-
-    for number, n, fate in (("C10", 2000, "fails to generalize"), ("C11", 5000, "generalizes without grokking")):
-        low, middle, high = decays[n]
-        holds = low.generalizes and not low.groks if n == 5000 else not low.generalizes
-        yield number, f"n={n}, depth 12: what weight decay does", "γ=0.005, 0.01, 0.05", [
-            (f"{low.decay} {fate}", fit(low), holds), (f"{middle.decay} groks", fit(middle), middle.groks),
-            (f"{high.decay} in two stages", f"surges: {len(high.surges)}, {fit(high)}", len(high.surges) == 2)]
-
-    cases = []
-    for run, column in ((run, column) for run in (d8, d12) for column in ("last_layer_norm", "weight_norm")):
-        norm = run.log[column][run.grid][(run.steps >= run.surge1[0]) & (run.steps <= run.surge2[1])]
-        change = np.abs(norm[10:] / norm[:-10] - 1).min() if len(norm) > 10 else np.nan
-        cases.append((f"depth {run.depth}, {column}", f"{100 * change:.1f} % or more in 5,000 steps", change >= 0.01))
-    yield "C12", "n=7000: no plateau of the norms while it generalizes in two stages", "depth 8 and 12", cases
+    fitted = [run for run in runs if not np.isnan(run.fitted)]
+    generalizing = [score(run) for run in fitted if run.test_when_fitted >= 0.5]
+    memorizing = [score(run) for run in fitted if run.test_when_fitted < 0.5]
+    if not generalizing or not memorizing:
+        return np.nan
+    difference = np.subtract.outer(generalizing, memorizing)
+    return (difference > 0).mean() + 0.5 * (difference == 0).mean()
 
 
-def print_claims(runs):
-    """Prints the claims, judged, as a Markdown table. Args: as claims."""
-    print("| | claim | the paper | our runs, case by case | verdict |\n|---|---|---|---|---|")
-    for number, claim, paper, cases in claims(runs):
-        held = sum(bool(holds) for _, _, holds in cases)
-        part = f"holds in part, {held} of {len(cases)}" if held else "does not hold"
-        ours = "; ".join(f"{'✓' if holds else '✗'} {case}{numbers and ': '}{numbers}" for case, numbers, holds in cases)
-        print(f"| {number} | {claim} | {paper} | {ours} | {'holds' if held == len(cases) else part} |")
+CLAIMS = [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13]
 
 
-def print_dating(runs):
-    """Prints how well the rank and the weight norm date the onset of generalization: the paper's thesis as a number.
-    The norm that dates it is the one that the 12/5000 run had at its onset. Args: as claims."""
-    reference = runs[12, 5000, 0.01]
-    norm = reference.at(reference.onset, reference.log["weight_norm"][reference.grid])
-    print(f"\n| run | onset | rank descent | off by | norm below {norm:.0f} | off by |\n|---|---|---|---|---|---|")
-    errors = []
-    for run in runs.values():
-        crossing = first_from(run.steps, run.log["weight_norm"][run.grid] <= norm)
-        steps = run.onset, run.descent, run.descent - run.onset, crossing, crossing - run.onset
-        print(f"| {run.name} | {' | '.join(map(step_text, steps))} |")
-        errors += [(steps[2], steps[4])] * (run is not reference)
-    for name, off in zip(("rank", "norm"), np.abs(errors).T):
-        print(f"\n{name}: median error {step_text(np.nanmedian(off))} steps, over {np.isfinite(off).sum()} runs "
-              f"other than {reference.name}")
+def judge(claim):
+    """A claim on every seed whose runs are there: {seed: (numbers, {part: whether it holds})}."""
+    verdicts = {}
+    for seed in SEEDS:
+        try:
+            verdicts[seed] = claim(seed)
+        except FileNotFoundError:
+            continue
+    return verdicts
 
 
-def print_live(runs):
-    """Prints how often a hidden layer's rank is the number of live units of the layer below, and how far short of it.
-    Args: as claims."""
-    short = np.concatenate([run.log[f"live_{layer - 1}"] - run.log[f"rank_{layer}"] for run in runs.values()
-                            for layer in range(2, run.depth)])
-    short = short[~np.isnan(short)]
-    shares = [f"{100 * count / len(short):.1f} %" for count in np.histogram(short, [-400, 0, 1, 4, 10, 400])[0]]
-    print("\n| rank above live units | equal | 1 to 3 short | 4 to 9 short | shorter |\n|---|---|---|---|---|")
-    print(f"| {' | '.join(shares)} |\n\n{len(short)} measurements, at most {short.max():.0f} short")
+def print_claims():
+    print("| | claim | our numbers, first seed | holds | what fails (seeds) |")
+    print("|---|---|---|---|---|")
+    for claim in CLAIMS:
+        verdicts = judge(claim)
+        numbers = next(iter(verdicts.values()))[0] if verdicts else "runs missing"
+        holding = [seed for seed, (_, parts) in verdicts.items() if all(parts.values())]
+        failing = {}
+        for seed, (_, parts) in verdicts.items():
+            for part, holds in parts.items():
+                if not holds:
+                    failing.setdefault(part, []).append(str(seed))
+        fails = "; ".join(f"{part} ({', '.join(seeds)})" for part, seeds in failing.items())
+        count = f"{len(holding)} of {len(verdicts)} seeds"
+        print(f"| {claim.__name__.upper()} | {claim.__doc__} | {numbers} | {count} | {fails} |")
+
+
+# ---- Beyond the claims ----
+
+
+def crossing(steps, accuracy, final):
+    """The step at which accuracy is half-way from 0.1 to its final value, between two rows."""
+    middle = (0.1 + final) / 2
+    above = np.flatnonzero(accuracy >= middle)
+    if len(above) == 0 or above[0] == 0:
+        return np.nan
+    around = slice(above[0] - 1, above[0] + 1)
+    return np.interp(middle, accuracy[around], steps[around])
+
+
+def print_fig1():
+    """Half-way steps of training and test and final test accuracy: the paper's beside ours."""
+    papers = np.genfromtxt(HERE / "data" / "paper_fig1.csv", delimiter=",", names=True)
+    print("\n| n | | training half-way | test half-way | final test accuracy |")
+    print("|---|---|---|---|---|")
+    for n in (2000, 5000, 7000):
+        curves = papers[papers["n_train"] == n]
+        final, halves = curves["test_acc"][-10:].mean(), []
+        for column in ("train_acc", "test_acc"):
+            seen = curves[~np.isnan(curves[column])]
+            halves.append(crossing(seen["step"], seen[column], seen[column][-10:].mean()))
+        train_half, test_half = halves
+        print(f"| {n} | the paper | {train_half:,.0f} | {test_half:,.0f} | {final:.3f} |")
+        for run in runs_there([(12, n, 0.01)]):
+            halves = f"{run.train_half:,.0f} | {run.test_half:,.0f}"
+            print(f"| {n} | seed {run.config['seed']} | {halves} | {run.final:.3f} |")
+
+
+def print_separation():
+    """C13 over all the runs of all seeds: which measurement tells, at the fitted step?"""
+    scores = {
+        "R, mean rank": lambda run: -run.when_fitted(run.R),
+        "last hidden layer's rank": lambda run: -run.when_fitted(run.hidden("rank")[-1]),
+        "effective rank": lambda run: -run.when_fitted(run.hidden("effective")[1:].mean(axis=0)),
+        "last hidden layer's live units": lambda run: -run.when_fitted(run.hidden("live")[-1]),
+        "last hidden layer's collapse": lambda run: -run.when_fitted(run.hidden("collapse")[-1]),
+        "last hidden layer's probe": lambda run: run.when_fitted(run.hidden("probe")[-1]),
+        "weight norm": lambda run: -run.norm_when_fitted(),
+    }
+    runs = [run for run in runs_there(PAPER_RUNS) if "effective_1" in run.log]
+    print(f"\n| when fitted, over {len(runs)} runs | area under the ROC curve |\n|---|---|")
+    for name, score in scores.items():
+        print(f"| {name} | {separation(runs, score):.2f} |")
+
+
+def unit_death(run):
+    """Which share of the rank that layers 2 … D-1 have lost is lost live units, over all rows."""
+    lost_units = (run.width - run.hidden("live")[:-1]).sum()
+    return lost_units / (run.width - run.hidden("rank")[1:]).sum()
+
+
+def stairs(run):
+    """How many single rows carry three quarters of test accuracy's gain since the fitted step."""
+    after = run.test_rows[run.steps >= run.fitted]
+    if len(after) == 0 or run.final - after[0] < 0.2:
+        return np.nan
+    largest_first = np.sort(np.diff(after))[::-1]
+    return 1 + np.flatnonzero(np.cumsum(largest_first) >= 0.75 * (run.final - after[0]))[0]
+
+
+def collapses(run):
+    """Falls of training accuracy by over 0.05 in a row, from above 0.95: [(test before, after)].
+
+    After is the highest test accuracy in the 5,000 steps that follow.
+    """
+    found = []
+    for i in range(len(run.steps) - 11):
+        if run.train_rows[i] > 0.95 and run.train_rows[i + 1] < run.train_rows[i] - 0.05:
+            found.append((run.test_rows[i], run.test_rows[i + 2 : i + 12].max()))
+    return found
+
+
+def print_runs():
+    """Every run's criteria, and what is beyond the paper."""
+    print("\n| run | fitted | test half-way | test when fitted | final | R at 4k ", end="")
+    print("| R when fitted | tunnel | unit death | stairs | collapses, helped ", end="")
+    print("| probe 1 | least probe |")
+    print("|---" * 13 + "|")
+    for run in runs_there(PAPER_RUNS):
+        probes = [run.when_fitted(layer) for layer in run.hidden("probe")]
+        early = mean(run.R[run.probe_steps == 4000])
+        helped = sum(after > before for before, after in collapses(run))
+        cells = [
+            listed([run.fitted]),
+            listed([run.test_half]),
+            listed([run.test_when_fitted], ".2f"),
+            listed([run.final], ".2f"),
+            listed([early]),
+            listed([run.when_fitted(run.R)]),
+            str(run.tunnel),
+            f"{100 * unit_death(run):.0f} %",
+            listed([stairs(run)]),
+            f"{len(collapses(run))}, {helped}",
+            listed(probes[:1], ".2f"),
+            listed([min(probes)], ".2f"),
+        ]
+        print(f"| {run.name} | {' | '.join(cells)} |")
 
 
 def main(argv=None):
-    """The command line. Returns: the exit status, 0, or 1 after a fault's one line."""
-    parser = argparse.ArgumentParser(prog="plot.py", usage=argparse.SUPPRESS, allow_abbrev=False, description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", help=f"a run's folder, {', '.join(FIGURES)} or claims")
-    parser.add_argument("--format", choices=("png", "pdf", "svg"), default="png", help="of the picture (default: png)")
+    """The command line. Returns the exit status: 0, or 1 after a fault's one line."""
+    parser = argparse.ArgumentParser(
+        prog="plot.py",
+        usage=argparse.SUPPRESS,
+        allow_abbrev=False,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="+", help="a run's folder, fig1 to fig9, or claims")
+    formats = {"choices": ("png", "pdf", "svg"), "default": "png"}
+    parser.add_argument("--format", help="of the picture (default: png)", **formats)
     args = parser.parse_args(argv)
+    figures = {figure.__name__: figure for figure in FIGURES}
     try:
         for what in args.what:
             if what == "claims":
-                runs = paper_runs([row for figure in FIGURES.values() for row in figure])
-                for print_table in (print_claims, print_dating, print_live):
-                    print_table(runs)
-            else:
-                path = HERE / "figures" / f"{Path(what).resolve().name}.{args.format}"
-                draw(what, path)
-                print(f"{os.path.relpath(path)}: drawn")
+                for print_table in (print_claims, print_fig1, print_separation, print_runs):
+                    print_table()
+                continue
+            path = HERE / "figures" / f"{Path(what).resolve().name}.{args.format}"
+            save(figures[what]() if what in figures else one_run(what), path)
+            print(f"{os.path.relpath(path)}: drawn")
     except (OSError, ValueError) as error:
         print(f"plot.py: error: {error}", file=sys.stderr)
         return 1

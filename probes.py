@@ -37,8 +37,8 @@ def covariance_matrix(features):
 def numerical_rank(covariance, rtol=None):
     """How many singular values of a covariance matrix [d, d] are above the relative tolerance.
 
-    rtol is by default matrix_rank's own, eps * d with the eps of float64. Where d is under 10 or so,
-    the rounding of float32 features can count as rank.
+    rtol is by default matrix_rank's own, eps * d with the eps of float64. Where d is under 10 or
+    so, the rounding of float32 features can count as rank.
     Source: paper, Section 2 and footnote 4, which reads max(n, d) * eps; matrix_rank sees only the
     d x d matrix, so its default is d * eps, as in the authors' implementation. Always on the CPU:
     eigenvalue routines of GPUs have failed on matrices of low rank.

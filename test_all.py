@@ -1,7 +1,8 @@
-"""The tests, each against an oracle, an exact value or a property: make test; the long ones: make fuzz. And the speed
-of training against other loops: make bench.
+"""The tests, each against an oracle, an exact value or a property: make test; the long ones: make
+fuzz. And the speed of training against other loops: make bench.
 
-Runs in here train on 300 and test on 200 images of MNIST, with networks of width 16, unless a test says otherwise.
+Runs in here train on 300 and test on 200 images of MNIST, with networks of width 16, unless a test
+says otherwise.
 """
 
 import contextlib
@@ -44,29 +45,46 @@ HERE = Path(__file__).parent
 FUZZ = bool(os.environ.get("FUZZ"))
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 SPLITS = {"train": 300, "t10k": 200}
-RUN = ["--depth=3", "--width=16", "--n-train=300", "--batch-size=64", "--alpha=4", "--steps=60", "--log-every=20",
-       "--probe-every=40", "--device=cpu"]
+RUN = [
+    "--depth=3",
+    "--width=16",
+    "--n-train=300",
+    "--batch-size=64",
+    "--alpha=4",
+    "--steps=60",
+    "--log-every=20",
+    "--probe-every=40",
+    "--device=cpu",
+]
 
 
 def to_idx(array):
     """The bytes of an IDX file of unsigned bytes, written from the format's description."""
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.tobytes()
+    )
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """A folder with the first images and labels of MNIST, as a drop-in replacement: two plain files, two gzip."""
+    """A folder with the first images and labels of MNIST, as a drop-in replacement: two plain
+    files, two gzip."""
     folder = tmp_path_factory.mktemp("tiny")
     for prefix, count in SPLITS.items():
         images, labels = data.load_split(data.DATA_DIR, prefix)
-        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(to_idx(images[:count])))
+        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(
+            gzip.compress(to_idx(images[:count]))
+        )
         (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(to_idx(labels[:count]))
     return folder
 
 
 @pytest.fixture
 def run(tiny, tmp_path, capsys):
-    """A function that runs train.py in this process with RUN and more arguments; returns status, stdout, stderr."""
+    """A function that runs train.py in this process with RUN and more arguments; returns status,
+    stdout, stderr."""
 
     def start(*more, out=tmp_path / "run"):
         try:
@@ -80,10 +98,17 @@ def run(tiny, tmp_path, capsys):
 
 
 def contents(folder):
-    """The bytes of a run's log and the tensors of its checkpoint, to compare two runs bit for bit."""
+    """The bytes of a run's log and the tensors of its checkpoint, to compare two runs bit for bit.
+    """
     checkpoint = model.load_checkpoint(folder / "checkpoint.pt")
-    moments = [t for _, state in sorted(checkpoint["optimizer"]["state"].items()) for t in state.values()]
-    return (folder / "log.csv").read_bytes(), checkpoint["step"], [*checkpoint["model"].values(), *moments]
+    moments = [
+        t for _, state in sorted(checkpoint["optimizer"]["state"].items()) for t in state.values()
+    ]
+    return (
+        (folder / "log.csv").read_bytes(),
+        checkpoint["step"],
+        [*checkpoint["model"].values(), *moments],
+    )
 
 
 def assert_same(folder, other):
@@ -104,16 +129,42 @@ def assert_one_line(status, error, *parts):
 def test_mnist_is_the_original():
     images, labels = data.load_split(data.DATA_DIR, "train")
     assert images.shape == (60000, 28, 28) and np.bincount(labels).tolist() == [
-        5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
     images, labels = data.load_split(data.DATA_DIR, "t10k")
-    assert images.shape == (10000, 28, 28) and labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert images.shape == (10000, 28, 28) and labels[:10].tolist() == [
+        7,
+        2,
+        1,
+        0,
+        4,
+        1,
+        4,
+        9,
+        5,
+        9,
+    ]
 
 
 def test_load_mnist_scales_and_cuts():
     (x, y), (test_x, test_y), digest = data.load_mnist(data.DATA_DIR, 7, torch.float64)
     images, labels = data.load_split(data.DATA_DIR, "train")
-    assert torch.equal(x, torch.tensor(images[:7].reshape(7, 784) / 255.0)) and y.tolist() == labels[:7].tolist()
-    assert test_x.shape == (10000, 784) and test_x.dtype == torch.float64 and test_y.shape == (10000,)
+    assert (
+        torch.equal(x, torch.tensor(images[:7].reshape(7, 784) / 255.0))
+        and y.tolist() == labels[:7].tolist()
+    )
+    assert (
+        test_x.shape == (10000, 784) and test_x.dtype == torch.float64 and test_y.shape == (10000,)
+    )
     assert digest != data.load_mnist(data.DATA_DIR, 8)[2]
 
 
@@ -127,13 +178,16 @@ def test_idx_round_trip(tmp_path, pack, shape):
 
 
 def test_idx_fuzz(tmp_path):
-    """Mutated files are refused in one line or read as the original. A plain file has no checksum, so there the
-    elements themselves are left alone; in gzip every byte may change. Reading stays within bounded memory."""
+    """Mutated files are refused in one line or read as the original. A plain file has no checksum,
+    so there the elements themselves are left alone; in gzip every byte may change. Reading stays
+    within bounded memory."""
     rng = random.Random(0)
     array = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
     plain, path = to_idx(array), tmp_path / "x"
-    huge = [bytes([0, 0, 8, 3]) + struct.pack(">3I", *dims)
-            for dims in ((2**32 - 1, 28, 28), (2**32 - 1,) * 3, (85600, 28, 28))]
+    huge = [
+        bytes([0, 0, 8, 3]) + struct.pack(">3I", *dims)
+        for dims in ((2**32 - 1, 28, 28), (2**32 - 1,) * 3, (85600, 28, 28))
+    ]
     bomb = gzip.compress(huge[2] + bytes(2**27))
     accepted = refused = 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -171,18 +225,35 @@ def test_idx_fuzz(tmp_path):
             accepted += 1
     assert refused > 10 * accepted
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024  # KiB
-    print(f"{refused} of {refused + accepted} mutated files refused, {accepted} read as the original")
+    print(
+        f"{refused} of {refused + accepted} mutated files refused, {accepted} read as the original"
+    )
 
 
-@pytest.mark.parametrize(("name", "content", "said"), [
-    ("t10k-labels-idx1-ubyte", None, "found neither"),
-    ("t10k-labels-idx1-ubyte", to_idx(np.zeros(199, np.uint8)), "expected 200 labels"),
-    ("t10k-labels-idx1-ubyte", to_idx(np.full(200, 10, np.uint8)), "expected labels 0 to 9, found 10"),
-    ("train-labels-idx1-ubyte", to_idx(np.zeros((300, 1), np.uint8)), "00000801"),
-    ("train-labels-idx1-ubyte", b"", "found "),
-    ("train-images-idx3-ubyte.gz", to_idx(np.zeros((300, 28, 27), np.uint8)), "found (300, 28, 27)"),
-    ("train-images-idx3-ubyte.gz", to_idx(np.zeros((200, 28, 28), np.uint8)), "expected 200 labels"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t10k-labels-idx1-ubyte", None, "found neither"),
+        ("t10k-labels-idx1-ubyte", to_idx(np.zeros(199, np.uint8)), "expected 200 labels"),
+        (
+            "t10k-labels-idx1-ubyte",
+            to_idx(np.full(200, 10, np.uint8)),
+            "expected labels 0 to 9, found 10",
+        ),
+        ("train-labels-idx1-ubyte", to_idx(np.zeros((300, 1), np.uint8)), "00000801"),
+        ("train-labels-idx1-ubyte", b"", "found "),
+        (
+            "train-images-idx3-ubyte.gz",
+            to_idx(np.zeros((300, 28, 27), np.uint8)),
+            "found (300, 28, 27)",
+        ),
+        (
+            "train-images-idx3-ubyte.gz",
+            to_idx(np.zeros((200, 28, 28), np.uint8)),
+            "expected 200 labels",
+        ),
+    ],
+)
 def test_bad_data_gets_one_line(tiny, tmp_path, run, name, content, said):
     shutil.copytree(tiny, folder := tmp_path / "copy")
     (folder / name).unlink() if content is None else (folder / name).write_bytes(content)
@@ -262,11 +333,28 @@ def test_network_equals_plain_layers(dtype):
         torch.testing.assert_close(output.to_dense(), plain[: 2 * layer - 1](x))  # before the ReLU
 
 
-@pytest.mark.parametrize(("optimizer", "dtype", "tolerance"), [
-    ("adamw", "float64", 1e-12), ("adamw", "float32", 2e-5), ("adam", "float64", 1e-12)])
+@pytest.mark.parametrize(
+    ("optimizer", "dtype", "tolerance"),
+    [("adamw", "float64", 1e-12), ("adamw", "float32", 2e-5), ("adam", "float64", 1e-12)],
+)
 def test_training_equals_a_plain_loop(run, tiny, optimizer, dtype, tolerance):
-    """50 steps of train.py against nn.Sequential, torch.optim and the MSE written out, on the same minibatches."""
-    assert run("--steps", 50, "--optimizer", optimizer, "--dtype", dtype, "--weight-decay", 0.1, "--seed", 3)[0] == 0
+    """50 steps of train.py against nn.Sequential, torch.optim and the MSE written out, on the same
+    minibatches."""
+    assert (
+        run(
+            "--steps",
+            50,
+            "--optimizer",
+            optimizer,
+            "--dtype",
+            dtype,
+            "--weight-decay",
+            0.1,
+            "--seed",
+            3,
+        )[0]
+        == 0
+    )
     (x, y), _, _ = data.load_mnist(tiny, 300, getattr(torch, dtype))
     network = plain_network(3, 16, 4.0, 3, getattr(torch, dtype))
     adam = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[optimizer]
@@ -328,7 +416,8 @@ def plain_rank(features):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """A deep network trained for 100 steps on real MNIST: dead units, features of very different sizes."""
+    """A deep network trained for 100 steps on real MNIST: dead units, features of very different
+    sizes."""
     out = tmp_path_factory.mktemp("trained") / "run"
     train.main(f"--depth 8 --width 100 --n-train 1000 --steps 100 --device cpu --out {out}".split())
     checkpoint = model.load_checkpoint(out / "checkpoint.pt")
@@ -338,7 +427,8 @@ def trained(tmp_path_factory):
 
 
 def test_cheap_ranks_are_the_plain_ranks(trained):
-    """Float32 features and hermitian=True give the integers of float64 features and numpy's SVD on a trained one."""
+    """Float32 features and hermitian=True give the integers of float64 features and numpy's SVD on
+    a trained one."""
     network, out = trained
     _, (x, _), _ = data.load_mnist(data.DATA_DIR, 1)
     features = probes.layer_features(network, x)
@@ -363,7 +453,9 @@ def test_features_live_units_and_norm(trained):
         torch.testing.assert_close(ours, output.to_dense(), rtol=1e-4, atol=1e-3)
     assert features[:, -1, 10:].abs().max() == 0
     assert probes.live_units(torch.tensor([[0.5, 0, -1, -1], [-1, 0, -1, 2]])) == 2
-    everything = np.concatenate([p.detach().numpy().ravel() for p in network.parameters()]).astype(np.float64)
+    everything = np.concatenate([p.detach().numpy().ravel() for p in network.parameters()]).astype(
+        np.float64
+    )
     assert probes.weight_norm(network) == pytest.approx(np.linalg.norm(everything), rel=1e-6)
 
 
@@ -387,16 +479,24 @@ def test_probe_tells_separable_features(separable, low, high):
 
 
 def test_batched_probes_equal_one_after_another(tiny):
-    """All heads at once against one nn.Linear after another, with the same draws, cross-entropy and Adam."""
+    """All heads at once against one nn.Linear after another, with the same draws, cross-entropy and
+    Adam."""
     network = model.scaled_mlp(3, 30, 1.0, 0)
     (x, y), (test_x, test_y), _ = data.load_mnist(tiny, 300)
-    features, test_features = probes.layer_features(network, x), probes.layer_features(network, test_x)
+    features, test_features = (
+        probes.layer_features(network, x),
+        probes.layer_features(network, test_x),
+    )
     everything = features, y, test_features, test_y
     generator = torch.Generator().manual_seed(1)
-    accuracy = probes.probe_accuracies([30, 30, 10], *everything, generator, steps=100, batch_size=128)
+    accuracy = probes.probe_accuracies(
+        [30, 30, 10], *everything, generator, steps=100, batch_size=128
+    )
     generator = torch.Generator().manual_seed(1)
     uniform = [2 * torch.rand(3, 10, columns, generator=generator) - 1 for columns in (30, 1)]
-    order = [b for _ in range(34) for b in torch.randperm(300, generator=generator).split(128)][:100]
+    order = [b for _ in range(34) for b in torch.randperm(300, generator=generator).split(128)][
+        :100
+    ]
     for layer, width in enumerate((30, 30, 10)):
         head = nn.Linear(width, 10)
         with torch.no_grad():
@@ -409,7 +509,9 @@ def test_batched_probes_equal_one_after_another(tiny):
             loss.backward()
             adam.step()
         expected = (head(test_features[:, layer, :width]).argmax(1) == test_y).double().mean()
-        assert abs(accuracy[layer] - expected) <= 0.011  # two of 200 images: float32 rounding may turn a close call
+        assert (
+            abs(accuracy[layer] - expected) <= 0.011
+        )  # two of 200 images: float32 rounding may turn a close call
 
 
 # ---- train.py: the run folder ----
@@ -420,9 +522,11 @@ def test_log_and_config(run):
     assert status == 0
     log = np.genfromtxt(run.folder / "log.csv", delimiter=",", names=True)
     assert " ".join(log.dtype.names) == (
-        "step train_loss train_acc test_loss test_acc weight_norm last_layer_norm rank_1 rank_2 rank_3 "
+        "step train_loss train_acc test_loss test_acc weight_norm last_layer_norm "
+        "rank_1 rank_2 rank_3 "
         "effective_1 effective_2 effective_3 collapse_1 collapse_2 collapse_3 live_1 live_2 "
-        "probe_1 probe_2 probe_3")
+        "probe_1 probe_2 probe_3"
+    )
     assert log["step"].tolist() == [0, 10, 20, 30, 40, 60]
     assert np.isnan(log["rank_1"]).tolist() == [False, False, True, False, False, False]
     assert not np.isnan(log["test_acc"]).any() and not np.isnan(log["last_layer_norm"]).any()
@@ -448,7 +552,9 @@ def test_measured_losses_and_accuracies(tiny):
         assert row["step"] == 0
         for name, (x, y) in (("train", train_set), ("test", test_set)):
             outputs = network(x).detach()
-            assert row[f"{name}_loss"] == pytest.approx(((outputs - torch.eye(10)[y]) ** 2).mean().item(), rel=1e-5)
+            assert row[f"{name}_loss"] == pytest.approx(
+                ((outputs - torch.eye(10)[y]) ** 2).mean().item(), rel=1e-5
+            )
             assert row[f"{name}_acc"] == (outputs.argmax(1) == y).sum().item() / len(y)
 
 
@@ -457,7 +563,8 @@ def test_run_names():
         "": "d12-n5000-a8-wd0.01-s0",
         "--depth 4 --weight-decay 0.005 --seed 2": "d4-n5000-a8-wd0.005-s2",
         "--width 200 --dtype float64": "d12-n5000-a8-wd0.01-s0-width200-float64",
-        "--alpha 0.5 --lr 0.01 --steps 9 --optimizer adam": "d12-n5000-a0.5-wd0.01-s0-lr0.01-steps9-adam",
+        "--alpha 0.5 --lr 0.01 --steps 9": "d12-n5000-a0.5-wd0.01-s0-lr0.01-steps9",
+        "--optimizer adam": "d12-n5000-a8-wd0.01-s0-adam",
         "--data-dir /x/fashion --log-every 250": "d12-n5000-a8-wd0.01-s0-logevery250-fashion",
     }
     for arguments, name in names.items():
@@ -487,13 +594,16 @@ def test_finished_run_is_left_alone(run):
 
 @pytest.mark.parametrize("short", [50, 40, 20])
 def test_raising_steps_continues(run, tmp_path, short):
-    """50 is off the logging grid, 40 on both grids, 20 on the logging grid alone: the log is as if made at once."""
+    """50 is off the logging grid, 40 on both grids, 20 on the logging grid alone: the log is as if
+    made at once."""
     run("--steps", short)
     status, out, _ = run()
     assert status == 0 and f"continuing from step {short}" in out
     run(out=tmp_path / "at_once")
     assert_same(run.folder, tmp_path / "at_once")
-    assert (run.folder / "config.json").read_bytes() == (tmp_path / "at_once/config.json").read_bytes()
+    assert (run.folder / "config.json").read_bytes() == (
+        tmp_path / "at_once/config.json"
+    ).read_bytes()
 
 
 def test_ctrl_c_says_how_to_continue(run, tmp_path, monkeypatch):
@@ -518,7 +628,14 @@ def test_kill_fuzz(tiny, tmp_path):
     """Killed at random moments, also while it writes a file, and continued each time, a run ends
     with the bytes of one that was never killed. The children are forks: they have torch."""
     rng, kills = random.Random(1), 100 if FUZZ else 20
-    arguments = [*RUN, "--steps=120", "--log-every=10", "--probe-every=10", f"--data-dir={tiny}", "--out"]
+    arguments = [
+        *RUN,
+        "--steps=120",
+        "--log-every=10",
+        "--probe-every=10",
+        f"--data-dir={tiny}",
+        "--out",
+    ]
     begin = time.monotonic()
     train.main([*arguments, str(tmp_path / "whole")])
     whole = time.monotonic() - begin
@@ -526,12 +643,15 @@ def test_kill_fuzz(tiny, tmp_path):
     killed = during_write = 0
     while killed < kills:
         child = multiprocessing.get_context("fork").Process(
-            target=lambda: sys.exit(train.main([*arguments, str(folder)])))
+            target=lambda: sys.exit(train.main([*arguments, str(folder)]))
+        )
         child.start()
         time.sleep(rng.uniform(0, 4 * whole / kills))
         if rng.random() < 0.5:  # wait for a file to be half-written
             deadline = time.monotonic() + 1
-            while not list(folder.glob("*.tmp")) and time.monotonic() < deadline and child.is_alive():
+            while (
+                not list(folder.glob("*.tmp")) and time.monotonic() < deadline and child.is_alive()
+            ):
                 pass
         rng.choice([child.kill, child.terminate])()
         child.join()
@@ -541,7 +661,9 @@ def test_kill_fuzz(tiny, tmp_path):
         during_write += len(halves)
         for half in halves:
             half.unlink() if rng.random() < 0.5 else None  # count each once, leave some
-        if killed == kills or child.exitcode == 0:  # a run that came to its end makes room for another
+        if (
+            killed == kills or child.exitcode == 0
+        ):  # a run that came to its end makes room for another
             assert train.main([*arguments, str(folder)]) == 0
             assert_same(folder, tmp_path / "whole")
             shutil.rmtree(folder)
@@ -559,7 +681,8 @@ def test_second_process_is_refused(run):
 
 @pytest.mark.parametrize("room", ["checkpoint", "row"])
 def test_full_disk(run, tmp_path, room):
-    """With the size of files limited, the run ends with one line; its checkpoint and log stay, and it continues."""
+    """With the size of files limited, the run ends with one line; its checkpoint and log stay, and
+    it continues."""
     run("--steps", 40)
     before = {p.name: p.read_bytes() for p in run.folder.iterdir()}
     limit = 2000 if room == "checkpoint" else len(before["log.csv"]) - 30
@@ -593,13 +716,20 @@ def test_foreign_folder_is_refused(run):
     run.folder.mkdir()
     (run.folder / "thesis.txt").write_text("precious")
     status, _, error = run()
-    assert_one_line(status, error, "expected a run's folder or an empty one, found thesis.txt", str(run.folder))
+    assert_one_line(
+        status, error, "expected a run's folder or an empty one, found thesis.txt", str(run.folder)
+    )
     assert [p.read_text() for p in run.folder.iterdir()] == ["precious"]
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["--alpha", 3], "alpha is 4.0 there and 3.0 here"), (["--steps", 20], "steps is 60 there and 20 here"),
-    (["--weight-decay", 0.5, "--seed", 1], "seed is 0 there and 1 here")])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--alpha", 3], "alpha is 4.0 there and 3.0 here"),
+        (["--steps", 20], "steps is 60 there and 20 here"),
+        (["--weight-decay", 0.5, "--seed", 1], "seed is 0 there and 1 here"),
+    ],
+)
 def test_changed_configuration_is_refused(run, arguments, said):
     run()
     before = contents(run.folder)[0]
@@ -632,7 +762,11 @@ def truncated(content):
 
 
 def flipped(content):
-    return content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
+    return (
+        content[: len(content) // 2]
+        + bytes([content[len(content) // 2] ^ 1])
+        + content[len(content) // 2 + 1 :]
+    )
 
 
 def foreign(_):
@@ -643,10 +777,18 @@ def empty(_):
     return b""
 
 
-@pytest.mark.parametrize(("apply", "name"), [
-    damage("checkpoint.pt", truncated), damage("checkpoint.pt", flipped), damage("checkpoint.pt", foreign),
-    damage("checkpoint.pt", empty), damage("config.json", truncated), damage("config.json", foreign),
-    damage("config.json", lambda _: b"[1]")])
+@pytest.mark.parametrize(
+    ("apply", "name"),
+    [
+        damage("checkpoint.pt", truncated),
+        damage("checkpoint.pt", flipped),
+        damage("checkpoint.pt", foreign),
+        damage("checkpoint.pt", empty),
+        damage("config.json", truncated),
+        damage("config.json", foreign),
+        damage("config.json", lambda _: b"[1]"),
+    ],
+)
 def test_damaged_files_are_named_and_kept(run, apply, name):
     run("--steps", 40)
     apply(run.folder)
@@ -655,7 +797,9 @@ def test_damaged_files_are_named_and_kept(run, apply, name):
     assert before == {p: p.read_bytes() for p in run.folder.iterdir()}
 
 
-@pytest.mark.parametrize("change", [truncated, foreign, empty, lambda log: log + b"41,0.5,0.", flipped])
+@pytest.mark.parametrize(
+    "change", [truncated, foreign, empty, lambda log: log + b"41,0.5,0.", flipped]
+)
 def test_damaged_log_is_healed(run, tmp_path, change):
     """The checkpoint holds the log's text up to its step, whatever happened to the file."""
     run("--steps", 40)
@@ -679,7 +823,10 @@ def test_checkpoint_cannot_execute_code(tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "executed"),)
 
-    torch.save({"config": Evil(), "step": 0, "log": "", "model": {}, "optimizer": {}}, tmp_path / "checkpoint.pt")
+    torch.save(
+        {"config": Evil(), "step": 0, "log": "", "model": {}, "optimizer": {}},
+        tmp_path / "checkpoint.pt",
+    )
     with pytest.raises(ValueError, match=r"checkpoint.pt: expected an intact checkpoint"):
         model.load_checkpoint(tmp_path / "checkpoint.pt")
     assert not (tmp_path / "executed").exists()
@@ -688,17 +835,45 @@ def test_checkpoint_cannot_execute_code(tmp_path):
 def test_divergence_stops_with_the_last_good_row(run, tiny, capsys):
     status, _, error = run("--lr", 4e9)
     assert_one_line(status, error, "diverged by step", "smaller --lr")
-    assert_one_line(probes.main([str(run.folder), f"--data-dir={tiny}"]), capsys.readouterr().err, "diverged by step")
+    assert_one_line(
+        probes.main([str(run.folder), f"--data-dir={tiny}"]),
+        capsys.readouterr().err,
+        "diverged by step",
+    )
     log = plot.read_log(run.folder)
     assert len(log["step"]) >= 1 and np.isfinite(log["train_loss"]).all()
 
 
-@pytest.mark.parametrize("arguments", [
-    "--depth 1", "--depth two", "--width 0", "--n-train 0", "--alpha 0", "--alpha -1", "--alpha nan",
-    "--alpha inf", "--weight-decay -0.1", "--weight-decay nan", "--lr 0", "--batch-size 0", "--steps -1",
-    "--steps 1e5", "--seed -1", "--seed 4294967296", "--optimizer sgd", "--dtype float16", "--device tpu",
-    "--log-every 0", "--probe-every 30", "--unknown 1", "--dept 4", "stray",
-    *["--device cuda"] * (not torch.cuda.is_available())])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--depth 1",
+        "--depth two",
+        "--width 0",
+        "--n-train 0",
+        "--alpha 0",
+        "--alpha -1",
+        "--alpha nan",
+        "--alpha inf",
+        "--weight-decay -0.1",
+        "--weight-decay nan",
+        "--lr 0",
+        "--batch-size 0",
+        "--steps -1",
+        "--steps 1e5",
+        "--seed -1",
+        "--seed 4294967296",
+        "--optimizer sgd",
+        "--dtype float16",
+        "--device tpu",
+        "--log-every 0",
+        "--probe-every 30",
+        "--unknown 1",
+        "--dept 4",
+        "stray",
+        *["--device cuda"] * (not torch.cuda.is_available()),
+    ],
+)
 def test_bad_arguments_get_one_line_and_status_2(run, arguments):
     status, _, error = run(*arguments.split())
     assert status == 2
@@ -707,7 +882,9 @@ def test_bad_arguments_get_one_line_and_status_2(run, arguments):
 
 
 def test_n_train_is_limited_by_the_data(run):
-    assert_one_line(*run("--n-train", 301)[::2], "expected at least 301 training images (--n-train), found 300")
+    assert_one_line(
+        *run("--n-train", 301)[::2], "expected at least 301 training images (--n-train), found 300"
+    )
 
 
 def test_a_network_too_large_gets_one_line(run):
@@ -742,127 +919,229 @@ def test_probes_table(run, tiny, capsys):
         number, rank, _, _, accuracy, _ = line.split()
         assert int(number) == layer and int(rank) == log[f"rank_{layer}"][-1]
         assert float(accuracy) == pytest.approx(log[f"probe_{layer}"][-1], abs=5e-5)
-    assert_one_line(probes.main([str(run.folder)]), capsys.readouterr().err, "data that the run was trained on")
+    assert_one_line(
+        probes.main([str(run.folder)]), capsys.readouterr().err, "data that the run was trained on"
+    )
     (run.folder / "checkpoint.pt").unlink()
     status = probes.main([str(run.folder)])
-    assert_one_line(status, capsys.readouterr().err, "found no checkpoint.pt (runs are committed without theirs)")
+    assert_one_line(
+        status,
+        capsys.readouterr().err,
+        "found no checkpoint.pt (runs are committed without theirs)",
+    )
 
 
-def write_run(folder, rows, depth=4, **settings):
-    """A run folder with a log made up by the test: rows, {column: values}, the rest empty."""
+def write_run(folder, columns, depth=4, **settings):
+    """A run folder with a log made up by the test: {column: values}."""
     folder.mkdir(parents=True)
-    config = {"depth": depth, "n_train": 10, "weight_decay": 0.01, "steps": 10_000}
-    config |= {"log_every": 500, "probe_every": 500}
+    config = {"depth": depth, "width": 400, "n_train": 10, "weight_decay": 0.01, "steps": 10_000}
+    config |= {"seed": 0, "log_every": 500, "probe_every": 500}
     (folder / "config.json").write_text(json.dumps(config | settings))
-    names, lines = plot.columns(depth), []
-    for i in range(len(rows["step"])):
-        lines.append(",".join(f"{rows[name][i]:g}" if name in rows else "" for name in names))
-    (folder / "log.csv").write_text("\n".join([",".join(names), *lines, ""]))
+    names = ["step", "train_acc", "test_acc", "train_loss", "test_loss"]
+    names += ["weight_norm", "last_layer_norm"]
+    for layer in range(1, depth + 1):
+        names += [f"{name}_{layer}" for name in ("rank", "effective", "collapse", "live", "probe")]
+    lines = [",".join(names)]
+    for row in range(len(columns["step"])):
+        cells = [f"{columns[name][row]:g}" if name in columns else "" for name in names]
+        lines.append(",".join(cells))
+    (folder / "log.csv").write_text("\n".join([*lines, ""]))
     return folder
 
 
+def test_read_log_leaves_an_unfinished_line_and_names_a_bad_one(tmp_path):
+    folder = write_run(
+        tmp_path / "r", {"step": np.array([0, 500]), "test_acc": np.array([0.1, 0.5])}
+    )
+    whole = (folder / "log.csv").read_text()
+    (folder / "log.csv").write_text(whole + "1000,0.")
+    log = plot.read_log(folder)
+    assert log["step"].tolist() == [0, 500] and log["test_acc"].tolist() == [0.1, 0.5]
+    assert np.isnan(log["rank_1"]).all()
+    for bad in ("1000,0.\n", whole.splitlines()[1] + "\n", "x\n"):
+        (folder / "log.csv").write_text(whole + bad)
+        with pytest.raises(ValueError, match=r"log.csv: expected 27 numbers in line 4"):
+            plot.read_log(folder)
+
+
 @pytest.mark.parametrize("count", [1, 2, 41])
-def test_plot_draws_what_is_there(tmp_path, monkeypatch, count):
+def test_plot_draws_what_is_there(tmp_path, monkeypatch, capsys, count):
     monkeypatch.setattr(plot, "HERE", tmp_path)
     steps = np.arange(count) * 500.0
     rising = dict.fromkeys(("train_acc", "test_acc", "train_loss"), 0.1 + steps / 30_000)
     folder = write_run(tmp_path / "some", {"step": steps} | rising)
     assert plot.main([str(folder)]) == 0
     assert (tmp_path / "figures/some.png").read_bytes().startswith(b"\x89PNG")
-    assert plot.main([str(folder), "--format", "svg"]) == 0 and (tmp_path / "figures/some.svg").stat().st_size > 1000
+    assert "training accuracy 99 %:" in capsys.readouterr().out
+    assert plot.main([str(folder), "--format", "svg"]) == 0
+    assert (tmp_path / "figures/some.svg").stat().st_size > 1000
 
 
 def test_plot_says_why_it_cannot(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(plot, "HERE", tmp_path)
+    plot.paper_run.cache_clear()
     write_run(tmp_path / "norows", {"step": []})
     shutil.copytree(tmp_path / "norows", tmp_path / "nolog")
     (tmp_path / "nolog/log.csv").unlink()
     shutil.copytree(tmp_path / "norows", tmp_path / "noheader")
     (tmp_path / "noheader/log.csv").write_text("")
-    for what, said in (("norows", "found none yet"), ("nolog", "log.csv"), ("noheader", "expected a header"),
-                       ("missing", "no config.json"), ("fig1", "d12-n2000"), ("claims", "d4-n5000")):
-        assert plot.main([str(tmp_path / what) if what[0] in "nm" else what]) == 1
+    shutil.copytree(tmp_path / "norows", tmp_path / "results/d12-n2000-a8-wd0.01-s0")
+    cases = {"norows": "found none yet", "nolog": "log.csv", "noheader": "expected a header"}
+    for name, said in (cases | {"missing": "no config.json"}).items():
+        assert plot.main([str(tmp_path / name)]) == 1
+        assert_one_line(1, capsys.readouterr().err, said)
+    for figure, said in (("fig1", "make runs finishes it"), ("fig2", "d4-n5000")):
+        assert plot.main([figure]) == 1
         assert_one_line(1, capsys.readouterr().err, said)
 
 
 def test_criteria_on_made_up_curves(tmp_path):
-    """A run that fits at 3,000 and groks in two surges, 4,000-5,000 and 8,000-9,000, each number known."""
+    """A run that fits at 3,000 and generalizes in two stages, 4,000-5,000 and 9,000-10,000."""
     steps = np.arange(61) * 500.0
-    test = np.interp(steps, [0, 4000, 5000, 8000, 9000], [0.1, 0.1, 0.5, 0.5, 0.9])
-    rank = np.interp(steps, [0, 10_000, 12_000, 20_000], [400, 400, 200, 200])
+    test = np.interp(steps, [0, 4000, 5000, 9000, 10_000], [0.1, 0.1, 0.5, 0.5, 0.9])
+    ranks = np.interp(steps, [0, 4000, 6000, 9000, 12_000, 20_000], [400, 400, 300, 360, 200, 200])
     columns = {"step": steps, "train_acc": np.where(steps >= 3000, 1.0, 0.1), "test_acc": test}
-    columns |= {f"rank_{layer}": rank + 10 * layer for layer in (1, 2, 3)}
+    columns |= {f"rank_{layer}": ranks + 10 * layer for layer in (1, 2, 3)}
+    columns["weight_norm"] = 300 - steps / 1000
     run = plot.Run(write_run(tmp_path / "r", columns))
-    assert run.fitted == run.train_half == 3000 and run.test_half == run.onset == 5000
-    assert run.surges == [(4000, 5000), (8000, 9000)] and run.plateau == pytest.approx(0.5)
+    assert run.fitted == run.train_half == 3000 and run.test_half == 5000
+    assert run.test_when_fitted == pytest.approx(0.1) and run.norm_when_fitted() == 297
     assert run.groks and run.generalizes and run.final == pytest.approx(0.9)
-    assert run.tunnel == 3 and run.R[-1] == pytest.approx(225)
-    assert run.descent == 10_500  # 425 at 10,000, 375 at 10,500
+    assert run.gap == pytest.approx(0.9)
+    assert run.rest == (5000, 9000) and run.two_stages and run.rest_level == pytest.approx(0.5)
+    assert run.tunnel == 3 and run.tunnel_rank == 300
+    assert run.R[-1] == pytest.approx(225) and run.R_deep[-1] == pytest.approx(230)
+    assert run.when_fitted(run.R) == 425
+    # 95 % of the gain is made at 10,000: ranks are 253 + 25 there
+    assert run.descent() == pytest.approx(1 - (360 - 160 / 3 + 25) / 425, abs=1e-3)
+    assert run.double_descent() == (330, 390, 230)
 
 
-def made_up_run(folder, key, fit, surges, tunnel, late=0):
-    """A run of 100 rows that fits half-way at step fit, and whose test accuracy rises in (begin, end, level) surges.
-    Its ranks, 2 short of the live units below, fall from 400 with the first one, rise, and fall with the last one to a
-    tunnel of that length; ranks and probe accuracies come so many steps late."""
+def test_rest_ends_where_accuracy_moves():
+    steps = np.arange(10) * 1000
+    test = np.array([0.1, 0.3, 0.31, 0.32, 0.33, 0.6, 0.6, 0.89, 0.9, 0.9])
+    assert plot.rest(steps, test, 0.9) == (1000, 3000)
+    assert np.isnan(plot.rest(steps, test, 0.3)).all()
+
+
+def made_up_run(folder, key, fit, surges, tunnel, late=0, plateau=False):
+    """A run of 100 rows that fits half-way at step fit, and whose test accuracy rises in surges.
+
+    Each surge is (begin, end, level). Its ranks, 2 short of the live units below, fall from 400
+    with the first one, rise, and fall with the last one to a tunnel of that length; ranks and probe
+    accuracies come so many steps late. With plateau the norms do not move.
+    """
     depth, n, decay = key
     steps = np.arange(101) * 1000.0
-    points = [(0, 0.1)] + [point for begin, end, level in surges for point in ((begin, None), (end, level))]
-    levels = np.array([level if level else points[i - 1][1] for i, (_, level) in enumerate(points)])
-    test, probe = (np.interp(steps - delay, [step for step, _ in points], levels) for delay in (0, late))
-    columns = {"step": steps, "train_acc": np.interp(steps, [fit - 1000, fit + 1000], [0.1, 1]), "test_acc": test}
-    columns |= dict.fromkeys(("weight_norm", "last_layer_norm"), 300 * np.exp(-steps / 100_000))
+    points, levels = [0], [{4: 0.19, 8: 0.15, 12: 0.1}[depth]]
+    for begin, end, level in surges:
+        points += [begin, end]
+        levels += [levels[-1], level]
+    test, probe = (np.interp(steps - delay, points, levels) for delay in (0, late))
+    train_acc = np.interp(steps, [fit - 1000, fit + 1000], [0.1, 1])
+    columns = {"step": steps, "train_acc": train_acc, "test_acc": test}
+    norm = (600 if decay == 0.005 else 300) * np.exp(-steps / 100_000)
+    norm = np.full(101, 300.0) if plateau else norm
+    columns |= dict.fromkeys(("weight_norm", "last_layer_norm"), norm)
+    begin, end = surges[0][:2]
+    if len(surges) > 1:
+        falls, middle = [begin, end, *surges[-1][:2]], 340
+    else:
+        falls, middle = [begin - 1, begin, begin + 1, end], 400
     for layer in range(1, depth + 1):
         last = (290 if layer >= depth - tunnel else 310) - layer
-        falls = [surges[0][0], surges[0][1], surges[-1][0], surges[-1][1]] if len(surges) > 1 else [
-            surges[0][0] - 1, surges[0][0], surges[0][0] + 1, surges[0][1]]
-        columns[f"rank_{layer}"] = np.interp(steps - late, falls, [400, 340 if len(surges) > 1 else 400, 400, last])
-        columns |= {f"live_{layer - 1}": columns[f"rank_{layer}"].round() + 2, f"probe_{layer}": probe}
-        columns[f"rank_{layer}"] = columns[f"rank_{layer}"].round()
-    settings = {"n_train": n, "weight_decay": decay, "steps": 100_000, "log_every": 1000, "probe_every": 1000}
-    write_run(folder / "d{}-n{}-a8-wd{:g}-s0".format(*key), columns, depth, **settings)
+        ranks = np.interp(steps - late, falls, [400, middle, 400, last]).round()
+        columns |= {f"rank_{layer}": ranks, f"live_{layer - 1}": ranks + 2, f"probe_{layer}": probe}
+        columns |= {f"effective_{layer}": ranks / 10, f"collapse_{layer}": ranks / 100}
+    columns[f"live_{depth}"] = columns.pop("live_0")  # the output layer's is not read
+    settings = {"n_train": n, "weight_decay": decay, "steps": 100_000}
+    settings |= {"log_every": 1000, "probe_every": 1000}
+    name = "d{}-n{}-a8-wd{:g}-s0".format(*key)
+    write_run(folder / "results" / name, columns, depth, **settings)
 
 
 PAPER = {  # eleven runs of which everything holds that the paper says
-    (4, 5000, 0.01): (5000, [(15_000, 19_000, 0.9)], 1), (8, 5000, 0.01): (20_000, [(32_000, 36_000, 0.9)], 3),
-    (12, 5000, 0.01): (40_000, [(55_000, 59_000, 0.9)], 6), (4, 7000, 0.01): (5000, [(18_000, 22_000, 0.9)], 1),
+    (4, 5000, 0.01): (5000, [(15_000, 19_000, 0.9)], 1),
+    (8, 5000, 0.01): (20_000, [(32_000, 36_000, 0.9)], 3),
+    (12, 5000, 0.01): (40_000, [(55_000, 59_000, 0.9)], 6),
+    (4, 7000, 0.01): (5000, [(18_000, 22_000, 0.9)], 1),
     (8, 7000, 0.01): (20_000, [(25_000, 28_000, 0.7), (40_000, 44_000, 0.9)], 5),
     (12, 7000, 0.01): (40_000, [(45_000, 48_000, 0.6), (60_000, 64_000, 0.9)], 6),
-    (12, 2000, 0.005): (50_000, [(70_000, 80_000, 0.3)], 6), (12, 2000, 0.01): (50_000, [(70_000, 74_000, 0.9)], 6),
+    (12, 2000, 0.005): (50_000, [(70_000, 80_000, 0.3)], 6),
+    (12, 2000, 0.01): (50_000, [(70_000, 74_000, 0.9)], 6),
     (12, 2000, 0.05): (20_000, [(30_000, 33_000, 0.6), (50_000, 54_000, 0.9)], 6),
-    (12, 5000, 0.005): (60_000, [(58_000, 62_000, 0.9)], 6),
+    (12, 5000, 0.005): (60_000, [(56_000, 64_000, 0.9)], 6),
     (12, 5000, 0.05): (20_000, [(30_000, 33_000, 0.6), (50_000, 54_000, 0.9)], 6),
 }
 
 
-def judged(folder, runs, monkeypatch):
-    """{number: [whether each case holds]} of the claims, judged by made-up runs."""
-    monkeypatch.setattr(plot, "HERE", folder)
-    for key, story in runs.items():
-        made_up_run(folder / "results", key, *story)
-    loaded = plot.paper_runs([row for figure in plot.FIGURES.values() for row in figure])
-    assert list(loaded) == sorted(PAPER)
-    return {number: [bool(holds) for *_, holds in cases] for number, _, _, cases in plot.claims(loaded)}
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    """A function that puts made-up runs where plot.py looks for the paper's."""
+
+    def put(runs):
+        monkeypatch.setattr(plot, "HERE", tmp_path)
+        plot.paper_run.cache_clear()
+        shutil.rmtree(tmp_path / "results", ignore_errors=True)
+        for key, story in runs.items():
+            made_up_run(tmp_path, key, *story)
+
+    yield put
+    plot.paper_run.cache_clear()
 
 
-def test_claims_hold_of_the_papers_story_and_not_of_another(tmp_path, monkeypatch, capsys):
-    true = judged(tmp_path / "paper", PAPER, monkeypatch)
-    assert list(true) == [f"C{i}" for i in range(1, 13)] and all(map(all, true.values())), true
-    assert plot.main(["claims"]) == 0
-    table = capsys.readouterr().out
-    assert table.count(" | holds |") == 12 and "✗" not in table and "over 9 runs other than d12-n5000" in table
-    assert "| 0.0 % | 100.0 % | 0.0 % | 0.0 % |" in table
+def test_claims_hold_of_the_papers_story_and_not_of_another(stage):
+    stage(PAPER)
+    for claim in plot.CLAIMS:
+        verdicts = plot.judge(claim)
+        assert list(verdicts) == [0] and all(verdicts[0][1].values()), (claim.__name__, verdicts)
     # every claim is about some run that, with another fate, makes it false
     other = PAPER | {key: PAPER[12, 2000, 0.01] for key in PAPER if key[0] < 12}
-    other |= {(12, n, decay): (25_000, [(20_000, 24_000, 0.9)], 2, 40_000) for _, n, decay in PAPER}
-    false = judged(tmp_path / "other", other, monkeypatch)
-    assert [number for number, cases in false.items() if all(cases)] == [], false
+    late = (25_000, [(20_000, 24_000, 0.9)], 2, 40_000, True)
+    other |= {key: late for key in PAPER if key[0] == 12}
+    stage(other | {(8, 7000, 0.01): late})
+    for claim in plot.CLAIMS:
+        assert not all(plot.judge(claim)[0][1].values()), claim.__name__
+    assert not any(plot.c12(0)[1].values())
 
 
-def test_first_from_needs_three_rows():
-    steps = np.arange(6)
-    assert plot.first_from(steps, np.array([1, 1, 0, 1, 1, 1], bool)) == 3
-    assert np.isnan(plot.first_from(steps, np.array([1, 1, 0, 1, 1, 0], bool)))
-    assert plot.smooth(np.array([1.0, 9, 1, 1, 1])).tolist() == [1, 1, 1, 1, 1]
+def test_a_claim_needs_all_its_runs(stage, capsys, tmp_path):
+    stage({key: story for key, story in PAPER.items() if key[0] == 12})
+    shutil.copytree(HERE / "data", tmp_path / "data")
+    assert len(plot.judge(plot.c2)) == 1 and plot.judge(plot.c1) == {}
+    assert plot.main(["claims"]) == 0
+    table = capsys.readouterr().out
+    assert "0 of 0 seeds" in table and "over 7 runs" in table
+
+
+def test_beyond_the_paper(stage):
+    stage(PAPER)
+    run = plot.paper_run(12, 2000)
+    assert plot.stairs(run) == 3 and plot.collapses(run) == []
+    short = 2 * run.hidden("rank")[1:].size
+    lost = (400 - run.hidden("rank")[1:]).sum()
+    assert plot.unit_death(run) == pytest.approx(1 - short / lost)
+    run.train_rows[80] = 0.5
+    assert plot.collapses(run) == [(pytest.approx(0.9), pytest.approx(0.9))]
+    assert plot.separation(list(plot.runs_there(PAPER)), lambda run: int(run.n == 5000)) == 0.8
+
+
+def test_crossing_is_between_rows():
+    steps, accuracy = np.array([0, 1000, 2000]), np.array([0.1, 0.4, 0.9])
+    assert plot.crossing(steps, accuracy, 0.9) == pytest.approx(1200)
+
+
+def test_figures_have_their_panels_and_labels(stage, tmp_path):
+    stage(PAPER)
+    shutil.copytree(HERE / "data", tmp_path / "data")
+    panels = [9, 6, 3, 3, 9, 6, 6, 2, 9]
+    for figure, count in zip(plot.FIGURES, panels, strict=True):
+        fig = figure()
+        drawn = [ax for ax in fig.axes if ax.get_subplotspec()]
+        assert len(drawn) == count and all(ax.lines and ax.get_ylabel() for ax in drawn[:1])
+        plot.save(fig, tmp_path / f"{figure.__name__}.png")
+        assert all(ax.get_xlabel() for ax in drawn if ax.get_subplotspec().is_last_row())
+        assert all(ax.get_ylabel() for ax in drawn if ax.get_subplotspec().is_first_col())
 
 
 # ---- Speed: make bench ----
@@ -871,7 +1150,7 @@ WIDTH, BATCH, N_TRAIN = 400, 200, 5000
 
 
 class Pictures(Dataset):
-    """Images that become float64 tensors one at a time, by way of a picture, as torchvision's MNIST hands them out."""
+    """Images that become float64 tensors one at a time, by way of a picture, as torchvision's do."""
 
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
@@ -890,7 +1169,8 @@ def users_loop(depth, dataset, dtype, device):
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
     while True:
         for images, labels in DataLoader(dataset, batch_size=BATCH, shuffle=True):
-            loss = F.mse_loss(network(images.to(device)), F.one_hot(labels, 10).to(device, dtype))
+            targets = F.one_hot(labels, 10).to(device, dtype)
+            loss = F.mse_loss(network(images.to(device)), targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -898,19 +1178,23 @@ def users_loop(depth, dataset, dtype, device):
 
 
 def floor_loop(depth, device):
-    """What no step can do without: its matrix products, at the best rate of all forms and shapes, and AdamW's one pass
-    over weights, gradients and moments. Yields after every step."""
+    """What no step can do without: its matrix products, each in the faster of two forms, and
+    AdamW's one pass over weights, gradients and moments. Yields after every step."""
     network = plain_network(depth, WIDTH, 8.0, 0).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
     products = []
     for layer in network[::2]:
         i, o = layer.in_features, layer.out_features
-        for m, k, n in [(BATCH, i, o), (o, BATCH, i)] + [(BATCH, o, i)] * (layer is not network[0]):
+        shapes = [(BATCH, i, o), (o, BATCH, i)]
+        if layer is not network[0]:
+            shapes.append((BATCH, o, i))
+        for m, k, n in shapes:
             a, b = torch.randn(m, k, device=device), torch.randn(k, n, device=device)
             forms = [functools.partial(torch.mm, a, b)]
             if device == "cpu":
-                forms.append(functools.partial(F.linear, a.to_mkldnn(), b.mT.contiguous().to_mkldnn()))
-            products.append(min(forms, key=lambda form: np.median([seconds(form) for _ in range(20)])))
+                dense = b.mT.contiguous().to_mkldnn()
+                forms.append(functools.partial(F.linear, a.to_mkldnn(), dense))
+            products.append(min(forms, key=median_seconds))
     for p in network.parameters():
         p.grad = torch.randn_like(p)
     while True:
@@ -920,113 +1204,139 @@ def floor_loop(depth, device):
         yield
 
 
-def now():
-    """The clock, once a CUDA device has done what was asked of it."""
+def seconds(function):
+    """How long a call takes, to the end of what it asked of a CUDA device."""
+    begin = time.perf_counter()
+    function()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter()
+    return time.perf_counter() - begin
 
 
-def seconds(function, *arguments):
-    begin = now()
-    function(*arguments)
-    return now() - begin
+def median_seconds(function, times=20):
+    return np.median([seconds(function) for _ in range(times)])
 
 
 def step_seconds(depth, device, chunk=10, rounds=20):
-    """Seconds a step of (a) train.py itself, from one row of its log to the next, and of (b), (c), (d), which take
-    their turns in between, where it would measure. Returns: {letter: median}."""
+    """Seconds a step of (a) train.py itself, from one row of its log to the next, and of the loops
+    (b), (c), (d), which take their turns where it would measure. Returns {letter: median}."""
     images, labels = data.load_split(data.DATA_DIR, "train")
     (x, y), _, _ = data.load_mnist(data.DATA_DIR, N_TRAIN)
-    loops = {"b": users_loop(depth, TensorDataset(x, y), torch.float32, device),
-             "c": users_loop(depth, Pictures(images[:N_TRAIN], labels[:N_TRAIN]), torch.float64, device),
-             "d": floor_loop(depth, device)}
-    times, clock = {letter: [] for letter in "abcd"}, []
+    pictures = Pictures(images[:N_TRAIN], labels[:N_TRAIN])
+    loops = {
+        "b": users_loop(depth, TensorDataset(x, y), torch.float32, device),
+        "c": users_loop(depth, pictures, torch.float64, device),
+        "d": floor_loop(depth, device),
+    }
+    times = {letter: [] for letter in "abcd"}
+    clock = []
 
     def turn(*arguments):
         if clock:
-            times["a"].append((now() - clock[-1]) / chunk)
+            times["a"].append((time.perf_counter() - clock[-1]) / chunk)
         for letter, loop in loops.items():
-            times[letter].append(seconds(lambda loop=loop: [next(loop) for _ in range(chunk)]) / chunk)
-        clock.append(now())
-        return {"step": arguments[4]} | dict.fromkeys(("train_loss", "train_acc", "test_loss", "test_acc"), 0.0)
+            taken = seconds(lambda loop=loop: [next(loop) for _ in range(chunk)])
+            times[letter].append(taken / chunk)
+        clock.append(time.perf_counter())
+        losses = ("train_loss", "train_acc", "test_loss", "test_acc")
+        return {"step": arguments[4]} | dict.fromkeys(losses, 0.0)
 
-    arguments = f"--depth {depth} --steps {chunk * rounds} --log-every {chunk} --probe-every {chunk * rounds}"
+    steps = chunk * rounds
+    arguments = f"--depth {depth} --steps {steps} --log-every {chunk} --probe-every {steps}"
     config, _, _ = train.parse_args([*arguments.split(), "--device", device])
-    with (tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()),
-          mock.patch("train.EARLY_STEPS", (0,)), mock.patch("train.measure", turn)):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        mock.patch("train.EARLY_STEPS", (0,)),
+        mock.patch("train.measure", turn),
+    ):
         train.train(config, Path(folder), data.DATA_DIR)
-    return {letter: np.median(values[2:-1]) for letter, values in times.items()}  # the last one saves a checkpoint
+    # the first ones warm up, the last one saves a checkpoint
+    return {letter: np.median(values[2:-1]) for letter, values in times.items()}
 
 
 def measuring_seconds(depth, device):
     """Seconds that a row of the log takes, without and with the layers' measurements."""
     train_set, test_set, _ = data.load_mnist(data.DATA_DIR, N_TRAIN, device=device)
     network = model.scaled_mlp(depth, WIDTH, 8.0, 0).to(device)
-    return [np.median([seconds(probes.measure, network, train_set, test_set, 0, 0, probe) for _ in range(3)])
-            for probe in (False, True)]
+    taken = []
+    for layers in (False, True):
+        measure = functools.partial(probes.measure, network, train_set, test_set, 0, 0, layers)
+        taken.append(median_seconds(measure, times=3))
+    return taken
 
 
-def authors_measuring_seconds(depth):
-    """Seconds that a row of the log takes the way of the authors' implementation: (a test accuracy; the layers' ranks
-    and probes), float64 features, collected anew for each probe, label by label, and one head after another."""
+def authors_layer_seconds(depth, outputs):
+    """Seconds that the authors' way of measuring takes for one layer: (its rank, its probe).
+
+    In float64; features by a hook and labels by .item(), collected anew for each; the rank by all
+    singular values; 30 epochs of batches of 512 on 80 % of the images, for a head of so many
+    outputs. Theirs has as many as there are training images, since it counts distinct tensors.
+    """
     network = plain_network(depth, WIDTH, 8.0, 0, torch.float64)
     images, labels = data.load_split(data.DATA_DIR, "train")
-    train_set, test_set = Pictures(images[:N_TRAIN], labels), Pictures(*data.load_split(data.DATA_DIR, "t10k"))
+    train_set = Pictures(images[:N_TRAIN], labels[:N_TRAIN])
+    test_set = Pictures(*data.load_split(data.DATA_DIR, "t10k"))
+    kept = []
+    network[-3].register_forward_hook(lambda module, inputs, output: kept.append(output))
 
+    @torch.no_grad()
     def collect(dataset):
-        features, labels = torch.tensor([], dtype=torch.float64), []
+        kept.clear()
+        labels = []
         for images, batch in DataLoader(dataset, batch_size=1024):
-            with torch.no_grad():
-                hidden = network[:-2](images)
-                network[-2:](hidden)
-            features = torch.cat((features, hidden))
+            network(images)
             labels += [label.item() for label in batch]
-        return features.float(), torch.tensor(labels)
+        return torch.cat(kept), torch.tensor(labels)
+
+    def rank():
+        torch.linalg.matrix_rank(torch.cov(collect(test_set)[0].T)).item()
 
     def probe():
-        examples, test = (TensorDataset(*collect(dataset)) for dataset in (train_set, test_set))
-        parts = (*torch.utils.data.random_split(examples, (0.8, 0.2)), test)
-        fit, validation, test = (DataLoader(part, batch_size=512, shuffle=True) for part in parts)
-        head = nn.Linear(WIDTH, 10)
+        examples, test = TensorDataset(*collect(train_set)), TensorDataset(*collect(test_set))
+        fit, held_out = torch.utils.data.random_split(examples, (0.8, 0.2))
+        head = nn.Linear(WIDTH, outputs, dtype=torch.float64)
         adam = torch.optim.Adam(head.parameters(), lr=1e-3)
         for _ in range(30):
-            for x, y in fit:
+            for x, y in DataLoader(fit, batch_size=512, shuffle=True):
                 loss = F.cross_entropy(head(x), y) + 1e-3 * head.weight.norm()
                 adam.zero_grad()
                 loss.backward()
                 adam.step()
-            for x, y in validation:
+            for x, y in DataLoader(held_out, batch_size=512):
                 (head(x).argmax(1) == y).sum().item()
-        for x, y in test:
+        for x, y in DataLoader(test, batch_size=512):
             (head(x).argmax(1) == y).sum().item()
 
-    features = collect(test_set)[0].double()
-    ranks = depth * seconds(lambda: torch.linalg.matrix_rank(torch.cov(features.T)).item())
-    return seconds(collect, test_set), seconds(collect, test_set) + ranks + depth * seconds(probe)
+    return seconds(rank), seconds(probe)
 
 
 def bench():
     device = DEVICES[-1]
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    print(f"PyTorch {torch.__version__}, {device}, {torch.get_num_threads()} of {os.cpu_count()} cores; batch {BATCH}, "
-          f"width {WIDTH}, n = {N_TRAIN}")
-    print("milliseconds a step, medians of loops that take turns: (a) train.py; (b) DataLoader, nn.Sequential, AdamW;\n"
-          "(c) the same in float64, image by image; (d) the floor, matrix products and one pass of AdamW\n")
-    print("| depth | (a) | (b) | (c) | (d) | b/a | c/a | d/a | measuring |\n|---|---|---|---|---|---|---|---|---|")
+    capability = torch.backends.cpu.get_cpu_capability()
+    print(f"PyTorch {torch.__version__}, {device}, {capability}, {torch.get_num_threads()} threads")
+    print("milliseconds a step, medians of loops that take turns: (a) train.py; (b) DataLoader,")
+    print("nn.Sequential, AdamW; (c) the same in float64, image by image; (d) the floor, matrix")
+    print("products and one pass of AdamW\n")
+    print("| depth | (a) | (b) | (c) | (d) | b/a | c/a | d/a | measuring |")
+    print("|---" * 9 + "|")
     for depth in (4, 8, 12):
         times = step_seconds(depth, device)
         plain, probed = measuring_seconds(depth, device)
         rows = 150 * plain + 55 * probed  # of a run of 100,000 steps at the default cadence
         ours = 1e5 * times["a"] + rows
-        cells = [f"{1000 * t:.2f}" for t in times.values()] + [f"{times[other] / times['a']:.2f}" for other in "bcd"]
+        cells = [f"{1000 * t:.2f}" for t in times.values()]
+        cells += [f"{times[other] / times['a']:.2f}" for other in "bcd"]
         print(f"| {depth} | {' | '.join(cells)} | {100 * rows / ours:.0f} % |", flush=True)
-    accuracy, layers = authors_measuring_seconds(depth)
-    theirs = 1e5 * times["c"] + 205 * accuracy + 55 * layers
-    print(f"\na row of the log at depth 12: {plain:.2f} s, with the layers {probed:.2f} s; in the authors' way "
-          f"{accuracy:.2f} s, {layers:.0f} s")
-    print(f"a run of depth 12: {ours / 60:.0f} minutes; in the authors' way {theirs / 60:.0f}, or {theirs / ours:.1f} "
-          "times as many")
+    print(f"\na row of the log at depth 12: {plain:.2f} s, with the layers {probed:.2f} s")
+    print(f"a run of depth 12: {ours / 60:.0f} minutes")
+    for outputs in (N_TRAIN, 10):
+        rank, probe = authors_layer_seconds(12, outputs)
+        theirs = 1e5 * times["c"] + 30 * 12 * (rank + probe)  # theirs measures 30 times
+        print(f"in the authors' way, heads of {outputs} outputs: {rank:.1f} s a layer's rank, ", end="")
+        print(f"{probe:.1f} s its probe; extrapolated to 30 measurements of 12 layers, ", end="")
+        print(f"{theirs / 60:.0f} minutes a run, {theirs / ours:.1f} times ours", flush=True)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,8 @@ def check_folder(folder, config):
             found = json.loads(path.read_bytes())
             compare_settings(folder, config, found)
         except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError):
-            raise ValueError(f"{path}: expected a run's settings, found damage; restore it") from None
+            message = f"{path}: expected a run's settings, found damage; restore it"
+            raise ValueError(message) from None
     elif folder.exists():
         for file in folder.iterdir():
             # of a run that was killed before it began
