@@ -38,7 +38,7 @@ $(READY): requirements.txt
 
 demo: $(READY)
 	$(PY) train.py --depth 4 --width 200 --n-train 500 --batch-size 100 --lr 0.003 \
-	  --weight-decay 0.08 --steps 5000 --log-every 100 --probe-every 1000 --out results/demo
+	  --weight-decay 0.08 --steps 5000 --log-every 200 --probe-every 1000 --out results/demo
 	$(PY) plot.py results/demo
 
 lint: $(READY)

@@ -258,8 +258,8 @@ def loss(ax, run):
 
 def weight_norm(ax, run, **style):
     ax.plot(run.log["step"], run.log["weight_norm"], color="black", **style)
+    ax.axhline(0, alpha=0)
     ax.set(ylabel="weight norm")
-    ax.set_ylim(bottom=0)
 
 
 def layer_curves(ax, run, quantity, factor=1):
@@ -269,7 +269,7 @@ def layer_curves(ax, run, quantity, factor=1):
         if f"{quantity}_{layer}" in run.log:  # the output layer has no live units
             values = factor * run.log[f"{quantity}_{layer}"][run.probed]
             ax.plot(run.log["step"][run.probed], values, color=colour)
-    ax.set_ylim(bottom=0)
+    ax.axhline(0, alpha=0)  # keeps 0 in view
 
 
 def rank(ax, run):
@@ -310,9 +310,10 @@ def papers_accuracy(ax, run):
     """The curves of the paper's own Fig. 1, read off: data/README.md."""
     curves = np.genfromtxt(HERE / "data" / "paper_fig1.csv", delimiter=",", names=True)
     curves = curves[curves["n_train"] == run.n]
-    for column, colour in (("train_acc", TRAIN), ("test_acc", TEST)):
-        values = 100 * curves[column]
-        ax.plot(curves["step"], values, ":", color=colour, linewidth=1, label="the paper's own")
+    style = {"linestyle": ":", "linewidth": 1}
+    for column, colour, what in (("train_acc", TRAIN, "training"), ("test_acc", TEST, "test")):
+        label = f"the paper's {what}"
+        ax.plot(curves["step"], 100 * curves[column], color=colour, label=label, **style)
 
 
 # ---- Figures: each function draws one and returns it ----
@@ -427,14 +428,17 @@ def fig9():
     fig, axes = panels(3, len(keys))
     for column, key in zip(axes.T, keys, strict=True):
         run = paper_run(*key)
-        onset = run.steps - run.test_half
-        column[0].plot(onset, 100 * run.test_rows, ".-", color=TEST, label="test")
-        column[0].set(ylabel="accuracy (%)", ylim=(-5, 105), xlim=(-12_000, 12_000))
-        live_units = run.hidden("live")[1:].mean(axis=0)
-        column[1].plot(run.probe_steps - run.test_half, live_units, ".-", color="black")
+        near = np.abs(run.steps - run.test_half) <= 12_000
+        steps = run.steps[near] - run.test_half
+        column[0].plot(steps, 100 * run.test_rows[near], ".-", color=TEST)
+        column[0].set(ylabel="test accuracy (%)", ylim=(-5, 105))
+        near_probes = np.abs(run.probe_steps - run.test_half) <= 12_000
+        probe_steps = run.probe_steps[near_probes] - run.test_half
+        live_units = run.hidden("live").mean(axis=0)[near_probes]
+        column[1].plot(probe_steps, live_units, ".-", color="black")
         column[1].set(ylabel="mean live units")
-        column[2].plot(onset[1:], np.diff(run.last_norm), ".-", color="black")
-        column[2].set(ylabel="change of the last\nlayer's norm", ylim=(-0.5, 0.5))
+        column[2].plot(steps[1:], np.diff(run.last_norm[near]), ".-", color="black")
+        column[2].set(ylabel="last layer's norm,\nchange in 500 steps")
         column[0].set_title(f"depth {run.depth}, n={run.n}", fontsize=10)
         column[-1].set_xlabel("steps from test accuracy half-way")
     return fig
@@ -472,8 +476,10 @@ def save(fig, path):
             ax.set_xlabel("optimizer steps")
         if ax.get_xlabel().startswith(("optimizer", "steps")):
             ax.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step else "0")
-    place = {"loc": "outside lower center", "ncols": 5, "fontsize": 9, "frameon": False}
-    fig.legend(legend.values(), legend.keys(), **place)
+    if legend:
+        ncols = len(legend) if len(legend) < 6 else -(-len(legend) // 2)
+        place = {"loc": "outside lower center", "ncols": ncols, "fontsize": 9, "frameon": False}
+        fig.legend(legend.values(), legend.keys(), **place)
     path.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(path, dpi=120)
     plt.close(fig)
@@ -492,33 +498,33 @@ def listed(values, form=",.0f"):
 
 
 def c1(seed):
-    """n=5000: the deeper, the later both accuracies rise, and the wider the gap between them"""
+    """n=5000: the deeper, the later and the wider apart"""
     runs = [paper_run(depth, 5000, seed=seed) for depth in DEPTHS]
     train, test = [run.train_half for run in runs], [run.test_half for run in runs]
     gaps, lags = [run.gap for run in runs], np.subtract(test, train)
-    numbers = f"test half-way {listed(test)}; gap {listed(gaps, '.2f')} (lag {listed(lags)})"
+    numbers = f"gap {listed(gaps, '.2f')}; half-way: training {listed(train)}, test {listed(test)}"
     parts = {"training": increasing(train), "test": increasing(test), "gap": increasing(gaps)}
-    return numbers, parts
+    return f"{numbers}, lag {listed(lags)}", parts
 
 
 def c2(seed):
-    """depth 12, n=2000, 5000: test accuracy rises only once training accuracy is at its optimum"""
+    """n=2000, 5000: test accuracy rises once training is done"""
     runs = {n: paper_run(12, n, seed=seed) for n in (2000, 5000)}
     when_fitted = listed([run.test_when_fitted for run in runs.values()], ".2f")
     finals = listed([run.final for run in runs.values()], ".2f")
     parts = {f"n={n} groks": run.groks for n, run in runs.items()}
-    return f"test {when_fitted} when fitted, {finals} at the end", parts
+    return f"test when fitted {when_fitted}; final {finals}", parts
 
 
 def c3(seed):
-    """depth 12: more data groks sooner, n=5000 before n=2000"""
+    """more data groks sooner, n=5000 before n=2000"""
     more, less = paper_run(12, 5000, seed=seed), paper_run(12, 2000, seed=seed)
     numbers = f"test half-way {listed([more.test_half, less.test_half])}"
     return numbers, {"sooner": bool(more.test_half < less.test_half)}
 
 
 def c4(seed):
-    """n=7000: two stages at depth 8 and 12, one at 4; later and from a lower level at 12"""
+    """n=7000: two stages at depth 8, 12, at 12 later and lower"""
     d4, d8, d12 = (paper_run(depth, 7000, seed=seed) for depth in DEPTHS)
     parts = {
         "one at 4": not d4.two_stages,
@@ -529,11 +535,13 @@ def c4(seed):
         "lower at 12": bool(d12.rest_level < d8.rest_level),
     }
     ends, levels = [d8.rest[1], d12.rest[1]], [d8.rest_level, d12.rest_level]
-    return f"rest ends {listed(ends)} at level {listed(levels, '.2f')}", parts
+    halves = listed([run.test_half for run in (d4, d8, d12)])
+    numbers = f"second from {listed(ends)}; above {listed(levels, '.2f')}; half-way {halves}"
+    return numbers, parts
 
 
 def c5(seed):
-    """n=7000 at depth 8, 12, and γ=0.05: ranks fall, rise with the first surge, fall again"""
+    """two stages: the ranks fall, rise, and fall again"""
     keys = {
         "d8 n=7000": (8, 7000, 0.01),
         "d12 n=7000": (12, 7000, 0.01),
@@ -545,11 +553,12 @@ def c5(seed):
         low, high, end = paper_run(*key, seed).double_descent()
         numbers.append(f"{low:.0f}-{high:.0f}-{end:.0f}")
         parts[name] = bool(high >= 1.05 * low and end <= 0.95 * high)
-    return f"R_deep {', '.join(numbers)}", parts
+    held = f"in {sum(parts.values())} of {len(parts)} networks"
+    return f"{held}; R_deep {', '.join(numbers)}", parts
 
 
 def c6(seed):
-    """depth 12, n=2000, 5000, every γ that generalizes: test accuracy rises as ranks descend"""
+    """n=2000, 5000: test accuracy rises as the ranks descend"""
     parts, falls = {}, []
     for n in (2000, 5000):
         for decay in DECAYS:
@@ -561,7 +570,7 @@ def c6(seed):
 
 
 def c7(seed):
-    """depth 12: test accuracy and every layer's probe accuracy rise together"""
+    """test accuracy and probe accuracy rise together"""
     medians, parts = [], {}
     for n in (2000, 5000, 7000):
         run = paper_run(12, n, seed=seed)
@@ -573,7 +582,7 @@ def c7(seed):
 
 
 def c8(seed):
-    """deeper layers have lower ranks, deeper networks longer tunnels: 1, 3, 6 and 1, 5, 6 layers"""
+    """ranks fall with the layer, tunnels grow with depth"""
     parts, lengths = {}, []
     for n, papers in ((5000, (1, 3, 6)), (7000, (1, 5, 6))):
         runs = [paper_run(depth, n, seed=seed) for depth in DEPTHS]
@@ -582,11 +591,11 @@ def c8(seed):
         for run, length in zip(runs, papers, strict=True):
             parts[f"length n={n} d{run.depth}"] = abs(run.tunnel - length) <= 1
             parts[f"order n={n} d{run.depth}"] = bool((np.diff(run.final_ranks) <= 0).all())
-    return f"tunnels {', '.join(lengths)}", parts
+    return f"tunnels {' and '.join(lengths)}", parts
 
 
 def c9(seed):
-    """n=5000, 7000: weight norms fall smoothly and overlap, the last hidden layer's ranks do not"""
+    """n=5000, 7000: norms fall and overlap, ranks do not"""
     apart, falling, ranks, parts = [], [], [], {}
     for depth in DEPTHS:
         a, b = paper_run(depth, 5000, seed=seed), paper_run(depth, 7000, seed=seed)
@@ -596,19 +605,19 @@ def c9(seed):
         parts[f"overlap d{depth}"] = bool(apart[-1] <= 10)
         parts[f"fall d{depth}"] = bool(falling[-1] >= 90)
         parts[f"ranks d{depth}"] = bool(ranks[-1] >= 80)
-    numbers = f"norms ± {listed(apart, '.1f')} %, falling in {listed(falling)} % of rows"
-    return f"{numbers}; ranks {listed(ranks)} apart", parts
+    numbers = f"norms ± {listed(apart, '.1f')} %; falling in {listed(falling)} % of rows"
+    return f"{numbers}, ranks {listed(ranks)} apart", parts
 
 
 def c10(seed):
-    """n=2000, depth 12: γ=0.005 fails to generalize, 0.01 groks, 0.05 goes in two stages"""
+    """n=2000: γ=0.005 fails, 0.01 groks, 0.05 has two stages"""
     low, middle, high = (paper_run(12, 2000, decay, seed) for decay in DECAYS)
     parts = {"fails": not low.generalizes, "groks": middle.groks, "two stages": high.two_stages}
     return decay_numbers((low, middle, high)), parts
 
 
 def c11(seed):
-    """n=5000, depth 12: γ=0.005 generalizes without grokking, 0.01 groks, 0.05 in two stages"""
+    """n=5000: γ=0.005 just generalizes, 0.01 groks, 0.05: two"""
     low, middle, high = (paper_run(12, 5000, decay, seed) for decay in DECAYS)
     without = low.generalizes and not low.groks
     parts = {"without": without, "groks": middle.groks, "two stages": high.two_stages}
@@ -618,11 +627,11 @@ def c11(seed):
 def decay_numbers(runs):
     when_fitted = listed([run.test_when_fitted for run in runs], ".2f")
     finals = listed([run.final for run in runs], ".2f")
-    return f"test {when_fitted} when fitted, {finals} at the end"
+    return f"final {finals}; when fitted {when_fitted}"
 
 
 def c12(seed):
-    """n=7000, depth 8, 12: no plateau of the norms while test accuracy rises from 0.2"""
+    """n=7000: norms have no plateau while accuracy rises"""
     changes, parts = [], {}
     for depth in (8, 12):
         run = paper_run(depth, 7000, seed=seed)
@@ -633,16 +642,16 @@ def c12(seed):
             before, after = norm[during][:-10], norm[during][10:]  # 5,000 steps apart
             changes.append(100 * min(np.abs(after / before - 1), default=np.nan))
             parts[f"{name} d{depth}"] = bool(changes[-1] >= 1)
-    return f"least change in 5,000 steps {listed(changes, '.1f')} %", parts
+    return f"least change {listed(changes, '.1f')} %", parts
 
 
 def c13(seed):
-    """when a network has fitted, its rank and not its norm tells whether it already generalizes"""
+    """when fitted, rank and not norm tells who generalizes"""
     runs = [paper_run(*key, seed) for key in PAPER_RUNS]
     by_rank = separation(runs, lambda run: -run.when_fitted(run.R))
     by_norm = separation(runs, lambda run: -run.norm_when_fitted())
     parts = {"rank ≥ 0.9": bool(by_rank >= 0.9), "above the norm": bool(by_rank > by_norm)}
-    return f"area under the ROC curve {by_rank:.2f} by R, {by_norm:.2f} by the norm", parts
+    return f"AUC {by_rank:.2f} by rank, {by_norm:.2f} by norm", parts
 
 
 def separation(runs, score):
@@ -674,20 +683,20 @@ def judge(claim):
 
 
 def print_claims():
-    print("| | claim | our numbers, first seed | holds | what fails (seeds) |")
-    print("|---|---|---|---|---|")
+    """Prints the README's table, and then every seed's numbers and what fails."""
+    details = []
+    print("| | claim | seed 0 | holds for |\n|---|---|---|---|")
     for claim in CLAIMS:
-        verdicts = judge(claim)
-        numbers = next(iter(verdicts.values()))[0] if verdicts else "runs missing"
-        holding = [seed for seed, (_, parts) in verdicts.items() if all(parts.values())]
-        failing = {}
-        for seed, (_, parts) in verdicts.items():
-            for part, holds in parts.items():
-                if not holds:
-                    failing.setdefault(part, []).append(str(seed))
-        fails = "; ".join(f"{part} ({', '.join(seeds)})" for part, seeds in failing.items())
-        count = f"{len(holding)} of {len(verdicts)} seeds"
-        print(f"| {claim.__name__.upper()} | {claim.__doc__} | {numbers} | {count} | {fails} |")
+        name, verdicts, holding = claim.__name__.upper(), judge(claim), 0
+        for seed, (numbers, parts) in verdicts.items():
+            failing = [part for part, holds in parts.items() if not holds]
+            holding += not failing
+            details.append(f"| {name} | {seed} | {numbers} | {', '.join(failing)} |")
+        first = verdicts[0][0].split(";")[0] if 0 in verdicts else "runs missing"
+        count = f"{holding} of {len(verdicts)} seeds"
+        print(f"| {name} | {claim.__doc__} | {first} | {count} |")
+    print("\n| | seed | numbers | what fails |\n|---|---|---|---|")
+    print("\n".join(details))
 
 
 # ---- Beyond the claims ----

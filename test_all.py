@@ -1126,6 +1126,16 @@ def test_beyond_the_paper(stage):
     assert plot.separation(list(plot.runs_there(PAPER)), lambda run: int(run.n == 5000)) == 0.8
 
 
+def test_the_readmes_hold_what_make_claims_prints(capsys):
+    plot.paper_run.cache_clear()
+    assert plot.main(["claims"]) == 0
+    printed = capsys.readouterr().out
+    readme, results = (HERE / "README.md").read_text(), (HERE / "results/README.md").read_text()
+    rows = [line for line in printed.splitlines() if line.startswith("|")]
+    assert len(rows) > 50 and [line for line in rows if line + "\n" not in results] == []
+    assert [line for line in printed.split("\n\n")[0].splitlines() if line not in readme] == []
+
+
 def test_crossing_is_between_rows():
     steps, accuracy = np.array([0, 1000, 2000]), np.array([0.1, 0.4, 0.9])
     assert plot.crossing(steps, accuracy, 0.9) == pytest.approx(1200)
@@ -1150,7 +1160,7 @@ WIDTH, BATCH, N_TRAIN = 400, 200, 5000
 
 
 class Pictures(Dataset):
-    """Images that become float64 tensors one at a time, by way of a picture, as torchvision's do."""
+    """Images that become float64 tensors one at a time, by way of a picture, as in torchvision."""
 
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
@@ -1334,7 +1344,7 @@ def bench():
     for outputs in (N_TRAIN, 10):
         rank, probe = authors_layer_seconds(12, outputs)
         theirs = 1e5 * times["c"] + 30 * 12 * (rank + probe)  # theirs measures 30 times
-        print(f"in the authors' way, heads of {outputs} outputs: {rank:.1f} s a layer's rank, ", end="")
+        print(f"in the authors' way, heads of {outputs} outputs: rank {rank:.1f} s, ", end="")
         print(f"{probe:.1f} s its probe; extrapolated to 30 measurements of 12 layers, ", end="")
         print(f"{theirs / 60:.0f} minutes a run, {theirs / ours:.1f} times ours", flush=True)
 
