@@ -71,12 +71,12 @@ claims: $(READY)
 FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9
 .PHONY: $(FIGURES)
 fig1: d12-n2000-a8-wd0.01-s0 d12-n5000-a8-wd0.01-s0 d12-n7000-a8-wd0.01-s0
-fig2 fig3 fig5 fig9: d4-n5000-a8-wd0.01-s0 d8-n5000-a8-wd0.01-s0 d12-n5000-a8-wd0.01-s0
+fig2 fig3 fig5: d4-n5000-a8-wd0.01-s0 d8-n5000-a8-wd0.01-s0 d12-n5000-a8-wd0.01-s0
 fig2 fig4 fig5: d4-n7000-a8-wd0.01-s0 d8-n7000-a8-wd0.01-s0 d12-n7000-a8-wd0.01-s0
-fig6 fig9: d12-n2000-a8-wd0.01-s0
-fig6: d12-n2000-a8-wd0.005-s0 d12-n2000-a8-wd0.05-s0
+fig6: d12-n2000-a8-wd0.005-s0 d12-n2000-a8-wd0.01-s0 d12-n2000-a8-wd0.05-s0
 fig7: d12-n5000-a8-wd0.005-s0 d12-n5000-a8-wd0.01-s0 d12-n5000-a8-wd0.05-s0
 fig8: $(addsuffix -s0,$(NETWORKS))
+fig9: d12-n2000-a8-wd0.01-s0 d12-n5000-a8-wd0.01-s0 d8-n5000-a8-wd0.01-s0
 $(FIGURES): $(READY)
 	@$(PY) plot.py $@ --format $(FORMAT)
 figures: $(FIGURES)

@@ -79,7 +79,8 @@ def argument_parser():
     add("--log-every", type=positive, default=500, help="steps between two rows of the log")
     add("--probe-every", type=positive, default=2000, help="the same for rows with the layers")
     add("--data-dir", type=Path, default=DATA_DIR, help="folder of MNIST's four files, or others")
-    add("--out", type=Path, help="the run's folder, by default results/<its settings>")
+    unset = argparse.SUPPRESS
+    add("--out", type=Path, default=unset, help="the run's folder (default: results/<settings>)")
     return parser
 
 
@@ -87,7 +88,7 @@ def parse_args(argv=None):
     """Reads the command line. Returns config, the run's settings; its folder; data_dir."""
     parser = argument_parser()
     config = vars(parser.parse_args(argv))
-    folder, data_dir = config.pop("out"), config.pop("data_dir")
+    folder, data_dir = config.pop("out", None), config.pop("data_dir")
     if config["probe_every"] % config["log_every"]:
         parser.error(
             "argument --probe-every: expected a multiple of --log-every, which is "
