@@ -55,8 +55,8 @@ def read_log(folder):
     path = Path(folder) / "log.csv"
     header, *lines = path.read_text(errors="replace").split("\n")[:-1] or [""]
     names = header.split(",")
-    if names[0] != "step":
-        raise ValueError(f"{path}: expected a header that starts with step, found {header[:40]!r}")
+    if names[0] != "step" or "rank_1" not in names:
+        raise ValueError(f"{path}: expected a header of train.py's, found {header[:40]!r}")
     rows = []
     for number, line in enumerate(lines, start=2):
         try:
@@ -118,7 +118,9 @@ class Run:
         ranks = self.hidden("rank")
         self.R = ranks[min(1, self.depth - 2) :].mean(axis=0)
         self.R_deep = ranks[self.depth // 2 :].mean(axis=0) if self.depth > 2 else self.R
-        self.final_ranks = ranks[:, -1:].ravel()
+        # the last step's, also where it is no multiple
+        measured = [self.log[f"rank_{layer}"][self.probed] for layer in range(1, self.depth)]
+        self.final_ranks = np.array(measured)[:, -1:].ravel()
         self.tunnel_rank = TUNNEL_SHARE * self.width
         self.tunnel = int((self.final_ranks < self.tunnel_rank).sum())
 

@@ -1017,6 +1017,12 @@ def test_criteria_on_made_up_curves(tmp_path):
     assert run.double_descent() == (330, 390, 230)
 
 
+def test_the_tunnel_is_that_of_the_last_step(tmp_path):
+    columns = {"step": np.array([0, 500, 750]), "rank_1": [400, 400, 299]}
+    columns |= {f"rank_{layer}": [400, 400, 300] for layer in (2, 3)}
+    assert plot.Run(write_run(tmp_path / "r", columns)).tunnel == 1
+
+
 def test_rest_ends_where_accuracy_moves():
     steps = np.arange(10) * 1000
     test = np.array([0.1, 0.3, 0.31, 0.32, 0.33, 0.6, 0.6, 0.89, 0.9, 0.9])
