@@ -37,7 +37,7 @@ $(READY): requirements.txt
 	@touch $@
 
 demo: $(READY)
-	$(PY) train.py --depth 4 --width 200 --n-train 500 --batch-size 100 --lr 0.003 \
+	OMP_NUM_THREADS=$(THREADS) $(PY) train.py --depth 4 --width 200 --n-train 500 --batch-size 100 --lr 0.003 \
 	  --weight-decay 0.08 --steps 5000 --log-every 200 --probe-every 1000 --out results/demo
 	$(PY) plot.py results/demo
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-DATA_DIR = Path(__file__).parent / "data"
+DATA_DIR = Path(__file__).resolve().parent / "data"
 MAX_BYTES = 2**26  # refuse files that promise more; the largest of MNIST's holds 47 MB
 
 

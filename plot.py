@@ -26,6 +26,7 @@ PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
     *[(12, 2000, decay) for decay in DECAYS],
     *[(12, 5000, decay) for decay in (0.005, 0.05)],
 ]
+PAPER_SETUP = {"width": 400, "steps": 100_000, "log_every": 500, "probe_every": 2000}
 
 
 # ---- Reading a run ----
@@ -35,11 +36,15 @@ def read_config(folder):
     """Reads a run's settings, a dict. Raises OSError or ValueError, in one line."""
     path = Path(folder) / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{folder}: expected a run's folder, found no config.json in it")
+        raise FileNotFoundError(
+            f"{folder}: expected a run's folder, found no config.json in it; make runs trains the "
+            "paper's, seed by seed (SEEDS)"
+        )
+    least = {"depth": 2, "width": 1, "n_train": 1, "steps": 0, "log_every": 1, "probe_every": 1}
     try:
         config = json.loads(path.read_bytes())
-        numbers = ("depth", "width", "n_train", "weight_decay", "steps", "log_every", "probe_every")
-        intact = all(config[name] >= 0 for name in numbers)
+        whole = all(isinstance(config[name], int) and config[name] >= least[name] for name in least)
+        intact = whole and config["weight_decay"] >= 0 and config["seed"] >= 0
     except (ValueError, LookupError, TypeError):
         intact = False
     if not intact:
@@ -55,7 +60,7 @@ def read_log(folder):
     path = Path(folder) / "log.csv"
     header, *lines = path.read_text(errors="replace").split("\n")[:-1] or [""]
     names = header.split(",")
-    if names[0] != "step" or "rank_1" not in names:
+    if names[0] != "step":
         raise ValueError(f"{path}: expected a header of train.py's, found {header[:40]!r}")
     rows = []
     for number, line in enumerate(lines, start=2):
@@ -66,7 +71,7 @@ def read_log(folder):
         if len(row) != len(names) or rows and not row[0] > rows[-1][0]:
             raise ValueError(
                 f"{path}: expected {len(names)} numbers in line {number}, after those before it, "
-                f"found {line[:40]!r}; continue the run, or restore the file"
+                f"found {line[:40]!r}; restore it, or remove its last line and continue the run"
             )
         rows.append(row)
     return dict(zip(names, np.array(rows).reshape(-1, len(names)).T, strict=True))
@@ -89,6 +94,11 @@ class Run:
         self.name, self.config, self.log = Path(folder).name, read_config(folder), read_log(folder)
         self.depth, self.width = self.config["depth"], self.config["width"]
         self.n, self.decay = self.config["n_train"], self.config["weight_decay"]
+        if f"probe_{self.depth}" not in self.log or f"probe_{self.depth + 1}" in self.log:
+            raise ValueError(
+                f"{folder}: expected a log of {self.depth} layers, as config.json says, found "
+                "another; restore the files"
+            )
         step = self.log["step"]
         self.finished = len(step) > 0 and step[-1] == self.config["steps"]
 
@@ -197,12 +207,16 @@ def print_summary(run):
     def told(step):
         return "not in this run" if np.isnan(step) else f"step {step:,.0f}"
 
+    has_fitted = not np.isnan(run.fitted)
+    when_fitted = f"{100 * run.test_when_fitted:.1f} %" if has_fitted else told(np.nan)
     rested = f"{told(run.rest[0])} to {run.rest[1]:,.0f}" if run.two_stages else told(np.nan)
     print(f"{run.name}: step {max(run.log['step']):,.0f} of {run.config['steps']:,}")
     print(f"  training accuracy 99 %:          {told(run.fitted)}")
-    print(f"  training accuracy half-way:      {told(run.train_half)}")
-    print(f"  test accuracy half-way:          {told(run.test_half)}")
-    print(f"  test accuracy when fitted:       {100 * run.test_when_fitted:.1f} %")
+    train_half = run.train_half if has_fitted else np.nan
+    test_half = run.test_half if run.generalizes else np.nan
+    print(f"  training accuracy half-way:      {told(train_half)}")
+    print(f"  test accuracy half-way:          {told(test_half)}")
+    print(f"  test accuracy when fitted:       {when_fitted}")
     print(f"  final test accuracy:             {100 * run.final:.1f} %")
     print(f"  largest gap between the two:     {100 * run.gap:.1f} points")
     print(f"  test accuracy rests:             {rested}")
@@ -220,9 +234,15 @@ def paper_run(depth, n_train, weight_decay=0.01, seed=0):
     run = Run(HERE / "results" / name)
     if not run.finished:
         raise FileNotFoundError(
-            f"results/{name}: expected a finished run of {run.config['steps']:,} steps, found one "
-            "under way; make runs finishes it"
+            f"results/{name}: expected a finished run, found one under way; make runs "
+            f'SEEDS="{seed}" finishes it'
         )
+    for setting, value in PAPER_SETUP.items():
+        if run.config[setting] != value:
+            raise ValueError(
+                f"results/{name}: expected the paper's setup, found {setting} "
+                f"{run.config[setting]} and not {value}; move that run elsewhere"
+            )
     return run
 
 
@@ -268,9 +288,8 @@ def layer_curves(ax, run, quantity, factor=1):
     """One curve a layer."""
     colours = matplotlib.colormaps[LAYERS](np.linspace(0, 0.95, run.depth))
     for layer, colour in enumerate(colours, start=1):
-        if f"{quantity}_{layer}" in run.log:  # the output layer has no live units
-            values = factor * run.log[f"{quantity}_{layer}"][run.probed]
-            ax.plot(run.log["step"][run.probed], values, color=colour)
+        values = factor * run.log[f"{quantity}_{layer}"][run.probed]
+        ax.plot(run.log["step"][run.probed], values, color=colour)
     ax.axhline(0, alpha=0)  # keeps 0 in view
 
 
@@ -283,11 +302,6 @@ def rank(ax, run):
 def effective(ax, run):
     layer_curves(ax, run, "effective")
     ax.set(ylabel="effective rank")
-
-
-def live(ax, run):
-    layer_curves(ax, run, "live")
-    ax.set(ylabel="live ReLU units")
 
 
 def probe(ax, run):
@@ -565,8 +579,8 @@ def c6(seed):
     for n in (2000, 5000):
         for decay in DECAYS:
             run = paper_run(12, n, decay, seed)
+            falls.append(100 * run.descent() if run.generalizes else np.nan)
             if run.generalizes:
-                falls.append(100 * run.descent())
                 parts[f"n={n} γ={decay:g}"] = bool(run.descent() >= 0.05)
     return f"R falls by {listed(falls)} %", parts
 
@@ -576,7 +590,7 @@ def c7(seed):
     medians, parts = [], {}
     for n in (2000, 5000, 7000):
         run = paper_run(12, n, seed=seed)
-        test = run.log["test_acc"][run.on_probe_grid]
+        test = run.test[np.isin(run.steps, run.probe_steps)]
         correlations = [np.corrcoef(test, layer)[0, 1] for layer in run.hidden("probe")]
         medians.append(np.median(correlations))
         parts[f"n={n}"] = bool(medians[-1] >= 0.8)
@@ -638,7 +652,7 @@ def c12(seed):
     for depth in (8, 12):
         run = paper_run(depth, 7000, seed=seed)
         begin = first_from(run.steps, run.test >= 0.2)
-        end = first_from(run.steps, run.test >= 0.1 + 0.95 * (run.final - 0.1))
+        end = first_from(run.steps, run.test >= 0.1 + 0.95 * (run.final - 0.1))  # from chance
         during = (run.steps >= begin) & (run.steps <= end)
         for name, norm in (("last layer", run.last_norm), ("network", run.norm)):
             before, after = norm[during][:-10], norm[during][10:]  # 5,000 steps apart
@@ -692,7 +706,7 @@ def print_claims():
         name, verdicts, holding = claim.__name__.upper(), judge(claim), 0
         for seed, (numbers, parts) in verdicts.items():
             failing = [part for part, holds in parts.items() if not holds]
-            holding += not failing
+            holding += bool(parts) and not failing
             details.append(f"| {name} | {seed} | {numbers} | {', '.join(failing)} |")
         first = verdicts[0][0].split(";")[0] if 0 in verdicts else "runs missing"
         count = f"{holding} of {len(verdicts)} seeds"
@@ -756,39 +770,53 @@ def unit_death(run):
 
 
 def stairs(run):
-    """How many single rows carry three quarters of test accuracy's gain since the fitted step."""
+    """How many single rows carry three quarters of test accuracy's rise since the fitted step."""
     after = run.test_rows[run.steps >= run.fitted]
     if len(after) == 0 or run.final - after[0] < 0.2:
         return np.nan
-    largest_first = np.sort(np.diff(after))[::-1]
-    return 1 + np.flatnonzero(np.cumsum(largest_first) >= 0.75 * (run.final - after[0]))[0]
+    gains = np.diff(np.maximum.accumulate(after))  # to fall and come back is none
+    largest_first = np.sort(gains)[::-1]
+    return 1 + np.flatnonzero(np.cumsum(largest_first) >= 0.75 * gains.sum())[0]
+
+
+def later_gain(run, row):
+    """What test accuracy's median over the 5,000 steps from the row after next is above the row."""
+    return np.median(run.test_rows[row + 2 : row + 12]) - run.test_rows[row]
 
 
 def collapses(run):
-    """Falls of training accuracy by over 0.05 in a row, from above 0.95: [(test before, after)].
+    """The rows before training accuracy falls by over 0.05 in one row, from above 0.95.
 
-    After is the highest test accuracy in the 5,000 steps that follow.
+    Of falls less than 5,000 steps apart the first; none of the last 5,000 steps.
     """
-    found = []
-    for i in range(len(run.steps) - 11):
-        if run.train_rows[i] > 0.95 and run.train_rows[i + 1] < run.train_rows[i] - 0.05:
-            found.append((run.test_rows[i], run.test_rows[i + 2 : i + 12].max()))
-    return found
+    rows = []
+    for row in range(len(run.steps) - 11):
+        falls = run.train_rows[row] > 0.95 and run.train_rows[row + 1] < run.train_rows[row] - 0.05
+        if falls and (not rows or row - rows[-1] >= 10):
+            rows.append(row)
+    return rows
+
+
+def usual_help(run):
+    """After which share of all rows above 0.95 training accuracy the test's is higher: chance."""
+    rows = np.flatnonzero(run.train_rows[:-11] > 0.95)
+    return mean(np.array([later_gain(run, row) > 0 for row in rows]))
 
 
 def print_runs():
     """Every run's criteria, and what is beyond the paper."""
     print("\n| run | fitted | test half-way | test when fitted | final | R at 4k ", end="")
-    print("| R when fitted | tunnel | unit death | stairs | collapses, helped ", end="")
+    print("| R when fitted | tunnel | unit death | stairs | collapses, helped (usual) ", end="")
     print("| probe 1 | least probe |")
     print("|---" * 13 + "|")
     for run in runs_there(PAPER_RUNS):
         probes = [run.when_fitted(layer) for layer in run.hidden("probe")]
         early = mean(run.R[run.probe_steps == 4000])
-        helped = sum(after > before for before, after in collapses(run))
+        falls = collapses(run)
+        helped = sum(later_gain(run, row) > 0 for row in falls)
         cells = [
             listed([run.fitted]),
-            listed([run.test_half]),
+            listed([run.test_half if run.generalizes else np.nan]),
             listed([run.test_when_fitted], ".2f"),
             listed([run.final], ".2f"),
             listed([early]),
@@ -796,7 +824,7 @@ def print_runs():
             str(run.tunnel),
             f"{100 * unit_death(run):.0f} %",
             listed([stairs(run)]),
-            f"{len(collapses(run))}, {helped}",
+            f"{len(falls)}, {helped} ({100 * usual_help(run):.0f} %)",
             listed(probes[:1], ".2f"),
             listed([min(probes)], ".2f"),
         ]

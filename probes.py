@@ -227,7 +227,7 @@ def print_layers(folder, data_dir):
     model.load_state_dict(checkpoint["model"])
     row = measure(model, train, test, config["seed"], step, layers=True)
     features = layer_features(model, test[0])
-    literal = len(test[0]) * torch.finfo(torch.float64).eps  # max(n, d) * eps, to the letter
+    literal = max(features.shape[::2]) * torch.finfo(torch.float64).eps  # max(n, d) * eps
 
     print(
         f"{folder} at step {step}: training accuracy {row['train_acc']:.4f}, "

@@ -566,6 +566,7 @@ def test_run_names():
         "--alpha 0.5 --lr 0.01 --steps 9": "d12-n5000-a0.5-wd0.01-s0-lr0.01-steps9",
         "--optimizer adam": "d12-n5000-a8-wd0.01-s0-adam",
         "--data-dir /x/fashion --log-every 250": "d12-n5000-a8-wd0.01-s0-logevery250-fashion",
+        "--data-dir /x/data": "d12-n5000-a8-wd0.01-s0-data",
     }
     for arguments, name in names.items():
         assert train.parse_args(arguments.split())[1] == HERE / "results" / name
@@ -986,11 +987,14 @@ def test_plot_says_why_it_cannot(tmp_path, capsys, monkeypatch):
     shutil.copytree(tmp_path / "norows", tmp_path / "noheader")
     (tmp_path / "noheader/log.csv").write_text("")
     shutil.copytree(tmp_path / "norows", tmp_path / "results/d12-n2000-a8-wd0.01-s0")
-    cases = {"norows": "found none yet", "nolog": "log.csv", "noheader": "expected a header"}
+    shutil.copytree(tmp_path / "norows", tmp_path / "another")
+    (tmp_path / "another/log.csv").write_text("step,probe_2\n")
+    cases = {"norows": "found none yet", "nolog": "log.csv", "another": "of 4 layers"}
+    cases["noheader"] = "expected a header"
     for name, said in (cases | {"missing": "no config.json"}).items():
         assert plot.main([str(tmp_path / name)]) == 1
         assert_one_line(1, capsys.readouterr().err, said)
-    for figure, said in (("fig1", "make runs finishes it"), ("fig2", "d4-n5000")):
+    for figure, said in (("fig1", "under way; make runs SEEDS"), ("fig2", "d4-n5000")):
         assert plot.main([figure]) == 1
         assert_one_line(1, capsys.readouterr().err, said)
 
@@ -1038,7 +1042,7 @@ def made_up_run(folder, key, fit, surges, tunnel, late=0, plateau=False):
     accuracies come so many steps late. With plateau the norms do not move.
     """
     depth, n, decay = key
-    steps = np.arange(101) * 1000.0
+    steps = np.arange(201) * 500.0
     points, levels = [0], [{4: 0.19, 8: 0.15, 12: 0.1}[depth]]
     for begin, end, level in surges:
         points += [begin, end]
@@ -1047,7 +1051,7 @@ def made_up_run(folder, key, fit, surges, tunnel, late=0, plateau=False):
     train_acc = np.interp(steps, [fit - 1000, fit + 1000], [0.1, 1])
     columns = {"step": steps, "train_acc": train_acc, "test_acc": test}
     norm = (600 if decay == 0.005 else 300) * np.exp(-steps / 100_000)
-    norm = np.full(101, 300.0) if plateau else norm
+    norm = np.full(201, 300.0) if plateau else norm
     columns |= dict.fromkeys(("weight_norm", "last_layer_norm"), norm)
     begin, end = surges[0][:2]
     if len(surges) > 1:
@@ -1061,7 +1065,7 @@ def made_up_run(folder, key, fit, surges, tunnel, late=0, plateau=False):
         columns |= {f"effective_{layer}": ranks / 10, f"collapse_{layer}": ranks / 100}
     columns[f"live_{depth}"] = columns.pop("live_0")  # the output layer's is not read
     settings = {"n_train": n, "weight_decay": decay, "steps": 100_000}
-    settings |= {"log_every": 1000, "probe_every": 1000}
+    settings |= {"log_every": 500, "probe_every": 2000}
     name = "d{}-n{}-a8-wd{:g}-s0".format(*key)
     write_run(folder / "results" / name, columns, depth, **settings)
 
@@ -1123,12 +1127,15 @@ def test_a_claim_needs_all_its_runs(stage, capsys, tmp_path):
 def test_beyond_the_paper(stage):
     stage(PAPER)
     run = plot.paper_run(12, 2000)
-    assert plot.stairs(run) == 3 and plot.collapses(run) == []
+    assert plot.stairs(run) == 6 and plot.collapses(run) == []
     short = 2 * run.hidden("rank")[1:].size
     lost = (400 - run.hidden("rank")[1:]).sum()
     assert plot.unit_death(run) == pytest.approx(1 - short / lost)
-    run.train_rows[80] = 0.5
-    assert plot.collapses(run) == [(pytest.approx(0.9), pytest.approx(0.9))]
+    run.train_rows[[110, 117, 160]] = 0.5  # the second comes too soon after the first
+    before, run.test_rows[159] = run.test_rows[159], 0.5
+    assert plot.collapses(run) == [109, 159]
+    assert plot.later_gain(run, 159) == pytest.approx(before - 0.5)
+    assert 0 < plot.usual_help(run) < 1
     assert plot.separation(list(plot.runs_there(PAPER)), lambda run: int(run.n == 5000)) == 0.8
 
 
@@ -1136,10 +1143,10 @@ def test_the_readmes_hold_what_make_claims_prints(capsys):
     plot.paper_run.cache_clear()
     assert plot.main(["claims"]) == 0
     printed = capsys.readouterr().out
-    readme, results = (HERE / "README.md").read_text(), (HERE / "results/README.md").read_text()
-    rows = [line for line in printed.splitlines() if line.startswith("|")]
-    assert len(rows) > 50 and [line for line in rows if line + "\n" not in results] == []
-    assert [line for line in printed.split("\n\n")[0].splitlines() if line not in readme] == []
+    verdicts, *rest = printed.split("\n\n")
+    assert len(rest) == 4 and verdicts + "\n" in (HERE / "README.md").read_text()
+    results = (HERE / "results/README.md").read_text()
+    assert [table for table in rest if table.strip() + "\n" not in results] == []
 
 
 def test_crossing_is_between_rows():

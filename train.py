@@ -97,7 +97,10 @@ def parse_args(argv=None):
     if config["device"] == "cuda" and not torch.cuda.is_available():
         parser.error("argument --device: expected a CUDA device, found none; use --device cpu")
     config["data"] = data_dir.resolve().name
-    return config, folder or RESULTS / run_name(config, parser), data_dir
+    name = run_name(config, parser)
+    if data_dir.resolve() != DATA_DIR:
+        name += f"-{config['data']}"
+    return config, folder or RESULTS / name, data_dir
 
 
 def run_name(config, parser):
@@ -109,8 +112,6 @@ def run_name(config, parser):
     for setting in ("optimizer", "dtype", "device"):
         if config[setting] != parser.get_default(setting):
             name += f"-{config[setting]}"
-    if config["data"] != DATA_DIR.name:
-        name += f"-{config['data']}"
     return name
 
 
@@ -158,7 +159,7 @@ def compare_settings(folder, config, found):
 def is_finished(folder, steps):
     """Whether the log's last row is that of the last step."""
     path = folder / "log.csv"
-    if not path.exists():
+    if not path.exists() or not (folder / "config.json").exists():
         return False
     lines = path.read_text(errors="replace").split("\n")
     return len(lines) > 2 and lines[-1] == "" and lines[-2].startswith(f"{steps},")
@@ -194,9 +195,13 @@ def resume(folder, config, log, model, optimizer):
     path = folder / "checkpoint.pt"
     if path.exists():
         checkpoint = load_checkpoint(path)
-        compare_settings(folder, config, checkpoint["config"])
-        model.load_state_dict(checkpoint["model"])
-        optimizer.load_state_dict(checkpoint["optimizer"])
+        try:
+            compare_settings(folder, config, checkpoint["config"])
+            model.load_state_dict(checkpoint["model"])
+            optimizer.load_state_dict(checkpoint["optimizer"])
+        except (AttributeError, LookupError, RuntimeError, TypeError) as error:
+            message = f"{path}: expected this run's checkpoint, found a foreign one; restore it"
+            raise ValueError(message) from error
         log.truncate(0)
         log.write(checkpoint["log"])
         log.flush()
@@ -213,7 +218,8 @@ def resume(folder, config, log, model, optimizer):
 
 def append_row(log, row):
     """Writes a row {column: value}; an unmeasured field is empty. Step 0's names the columns."""
-    header = read_whole(log).partition("\n")[0]
+    log.seek(0)
+    header = log.readline().rstrip("\n")
     if not header:
         header = ",".join(row)
         log.write(header + "\n")
@@ -334,8 +340,9 @@ def main(argv=None):
     except (OSError, ValueError, FloatingPointError) as error:
         print(f"train.py: error: {error}", file=sys.stderr)
         return 1
-    except RuntimeError as error:
-        if "allocat" not in str(error):  # how torch says that memory is short, on every device
+    except (MemoryError, RuntimeError) as error:
+        # how torch says that memory is short, on every device
+        if isinstance(error, RuntimeError) and "allocat" not in str(error):
             raise
         message = "expected memory for this network, found too little; use a smaller --width"
         print(f"train.py: error: {message}, --depth or --n-train", file=sys.stderr)
