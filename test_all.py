@@ -751,6 +751,12 @@ def test_changed_data_or_threads_are_refused(run, tiny, tmp_path):
         torch.set_num_threads(threads)
 
 
+def test_a_run_goes_on_only_on_its_kind_of_processor(run, monkeypatch):
+    run("--steps", 20)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "ANOTHER")
+    assert_one_line(*run()[::2], "cpu_capability is", "there and ANOTHER here")
+
+
 def damage(name, change):
     def apply(folder):
         (folder / name).write_bytes(change((folder / name).read_bytes()))
