@@ -19,7 +19,7 @@ DATA_DIR = Path(__file__).resolve().parent / "data"
 MAX_BYTES = 2**26  # refuse files that promise more; the largest of MNIST's holds 47 MB
 
 
-def read_idx(path, item_shape=()):
+def read_idx(path, item_shape):
     """Reads one IDX file of unsigned bytes, plain or gzip, whole or not at all.
 
     item_shape: the dimensions expected after the first one, (28, 28) for images, () for labels.

@@ -26,7 +26,8 @@ PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
     *[(12, 2000, decay) for decay in DECAYS],
     *[(12, 5000, decay) for decay in (0.005, 0.05)],
 ]
-PAPER_SETUP = {"width": 400, "steps": 100_000, "log_every": 500, "probe_every": 2000}
+PAPER_SETUP = {"alpha": 8.0, "width": 400, "lr": 1e-3, "batch_size": 200, "optimizer": "adamw"}
+PAPER_SETUP |= {"steps": 100_000, "log_every": 500, "probe_every": 2000}
 
 
 # ---- Reading a run ----
@@ -58,7 +59,12 @@ def read_log(folder):
     A last line without its end is not there yet. Raises OSError or ValueError, in one line.
     """
     path = Path(folder) / "log.csv"
-    header, *lines = path.read_text(errors="replace").split("\n")[:-1] or [""]
+    header, *lines = path.read_text(errors="replace").split("\n")
+    if not lines:
+        raise FileNotFoundError(
+            f"{path}: expected a header of train.py's, found none yet; let the run go on"
+        )
+    lines.pop()  # what follows the last line's end
     names = header.split(",")
     if names[0] != "step":
         raise ValueError(f"{path}: expected a header of train.py's, found {header[:40]!r}")
@@ -83,18 +89,21 @@ def read_log(folder):
 class Run:
     """A run's log and the criteria that judge it.
 
-    Steps are NaN where a thing did not happen; accuracies are in 0..1, smoothed by the median of 5
-    rows; a final value is the mean of the last 10 rows. R is the mean rank of the hidden layers
-    from the second on, R_deep that of the layers of number over half the depth.
+    Steps are NaN where a thing did not happen; accuracies are in 0..1 and, but for train_rows and
+    test_rows, smoothed by the median of 5 rows; a final value is the mean of the last 10 rows. R is
+    the mean rank of the hidden layers from the second on, R_deep that of the layers of number over
+    half the depth.
     Raises OSError or ValueError, in one line. Source: paper, Fig. 3, for the tunnel; the other
     criteria are ours.
     """
 
     def __init__(self, folder):
-        self.name, self.config, self.log = Path(folder).name, read_config(folder), read_log(folder)
+        self.name = Path(folder).resolve().name
+        self.config, self.log = read_config(folder), read_log(folder)
         self.depth, self.width = self.config["depth"], self.config["width"]
         self.n, self.decay = self.config["n_train"], self.config["weight_decay"]
-        if f"probe_{self.depth}" not in self.log or f"probe_{self.depth + 1}" in self.log:
+        needed = {"train_acc", "test_acc", "weight_norm", "last_layer_norm", f"probe_{self.depth}"}
+        if needed - self.log.keys() or f"probe_{self.depth + 1}" in self.log:
             raise ValueError(
                 f"{folder}: expected a log of {self.depth} layers, as config.json says, found "
                 "another; restore the files"
@@ -135,12 +144,12 @@ class Run:
         self.tunnel = int((self.final_ranks < self.tunnel_rank).sum())
 
     def hidden(self, quantity):
-        """A quantity of the hidden layers on the probe grid: [depth - 1, probed rows]."""
+        """A quantity of the hidden layers: [depth - 1, rows of probe_steps]."""
         layers = range(1, self.depth)
         return np.array([self.log[f"{quantity}_{layer}"][self.on_probe_grid] for layer in layers])
 
     def when_fitted(self, values):
-        """What of values, one a probed row, was measured nearest to the fitted step."""
+        """The value, of [rows of probe_steps], nearest to the fitted step; of two the earlier."""
         if np.isnan(self.fitted):
             return np.nan
         return values[np.abs(self.probe_steps - self.fitted).argmin()]
@@ -177,10 +186,10 @@ def smooth(values):
     return np.array([np.median(values[max(i - 2, 0) : i + 3]) for i in range(len(values))])
 
 
-def first_from(steps, holds, rows=3):
-    """The first step from which a condition holds for that many rows, NaN if none; both [rows]."""
-    for i in range(len(steps) - rows + 1):
-        if holds[i : i + rows].all():
+def first_from(steps, holds):
+    """The first step from which a condition holds for 3 rows, NaN if none; both [rows]."""
+    for i in range(len(steps) - 2):
+        if holds[i : i + 3].all():
             return steps[i]
     return np.nan
 
@@ -229,7 +238,10 @@ def print_summary(run):
 
 @functools.cache
 def paper_run(depth, n_train, weight_decay=0.01, seed=0):
-    """One of the paper's runs. Raises FileNotFoundError if it is not there, finished."""
+    """One of the paper's runs.
+
+    Raises FileNotFoundError if it is not there, finished; ValueError if its folder holds another.
+    """
     name = f"d{depth}-n{n_train}-a8-wd{weight_decay:g}-s{seed}"
     run = Run(HERE / "results" / name)
     if not run.finished:
@@ -237,11 +249,13 @@ def paper_run(depth, n_train, weight_decay=0.01, seed=0):
             f"results/{name}: expected a finished run, found one under way; make runs "
             f'SEEDS="{seed}" finishes it'
         )
-    for setting, value in PAPER_SETUP.items():
-        if run.config[setting] != value:
+    named = {"depth": depth, "n_train": n_train, "weight_decay": weight_decay, "seed": seed}
+    for setting, value in (PAPER_SETUP | named).items():
+        found = run.config.get(setting)
+        if found != value:
             raise ValueError(
-                f"results/{name}: expected the paper's setup, found {setting} "
-                f"{run.config[setting]} and not {value}; move that run elsewhere"
+                f"results/{name}: expected the paper's setup, found {setting} {found} and not "
+                f"{value}; move that run elsewhere"
             )
     return run
 
@@ -315,9 +329,10 @@ def tunnel_line(ax, run):
 
 
 def onsets(ax, run):
-    """Vertical lines where the run fits and where it begins to generalize."""
+    """Vertical lines where the run fits and, if it generalizes, where test accuracy is half-way."""
     fitted, onset = "training accuracy 99 %", "test accuracy half-way"
-    ax.axvline(run.fitted, color=TRAIN, linestyle="--", linewidth=0.9, label=fitted)
+    if not np.isnan(run.fitted):
+        ax.axvline(run.fitted, color=TRAIN, linestyle="--", linewidth=0.9, label=fitted)
     if run.generalizes:
         ax.axvline(run.test_half, color=TEST, linestyle=":", linewidth=1.3, label=onset)
 
@@ -402,10 +417,10 @@ def fig5():
         for n, style in ((5000, PALE), (7000, DASHED)):
             run = paper_run(depth, n)
             accuracy(column[0], run, f", n={n}", **style)
-            weight_norm(column[1], run, **style)
+            weight_norm(column[1], run, label=f"n={n}", **style)
             column[2].plot(run.probe_steps, run.hidden("rank")[-1], color="black", **style)
         tunnel_line(column[2], run)
-        column[2].set(ylabel="rank of layer D - 1", ylim=(0, 410))
+        column[2].set(ylabel="rank of the\nsecond-last layer", ylim=(0, 410))
         column[0].set_title(f"depth {depth}", fontsize=10)
     return fig
 
@@ -421,20 +436,26 @@ def fig7():
 
 
 def fig8():
-    """Ours: does rank or norm tell, when a network has fitted, whether it generalizes?"""
+    """Ours: does rank or norm tell, when a network has fitted, whether it generalizes?
+
+    A dot for each run of all seeds; the larger, the stronger its weight decay.
+    """
     fig, axes = panels(1, 2)
     colours = dict(zip(DEPTHS, ("#009E73", "#56B4E9", "black"), strict=True))
-    markers = {2000: "^", 5000: "o", 7000: "s"}
-    for run in runs_there(PAPER_RUNS):
+    markers, sizes = {2000: "^", 5000: "o", 7000: "s"}, {0.005: 4, 0.01: 7, 0.05: 11}
+    runs = [paper_run(*key) for key in PAPER_RUNS]
+    for run in runs + runs_there(PAPER_RUNS, seeds=SEEDS[1:]):
         style = {"color": colours[run.depth], "marker": markers[run.n], "alpha": 0.7}
+        style["markersize"] = sizes[run.decay]
         label = f"depth {run.depth}, n={run.n}"
         for ax, x in zip(axes[0], (run.when_fitted(run.R), run.norm_when_fitted()), strict=True):
             ax.plot(x, 100 * run.test_when_fitted, linestyle="", label=label, **style)
     for ax in axes[0]:
-        ax.axhline(50, color="gray", linestyle="-.", linewidth=0.9)
+        ax.axhline(50, color="gray", linestyle="-.", linewidth=0.9, label="test accuracy 50 %")
     axes[0, 0].set(xlabel="R, mean rank of the hidden layers, when fitted")
     axes[0, 0].set(ylabel="test accuracy when fitted (%)", ylim=(-5, 105))
     axes[0, 1].set(xlabel="weight norm when fitted")
+    fig.suptitle("the larger the marker, the stronger the weight decay", fontsize=10)
     return fig
 
 
@@ -452,7 +473,7 @@ def fig9():
         probe_steps = run.probe_steps[near_probes] - run.test_half
         live_units = run.hidden("live").mean(axis=0)[near_probes]
         column[1].plot(probe_steps, live_units, ".-", color="black")
-        column[1].set(ylabel="mean live units")
+        column[1].set(ylabel="live units,\nmean of hidden layers")
         column[2].plot(steps[1:], np.diff(run.last_norm[near]), ".-", color="black")
         column[2].set(ylabel="last layer's norm,\nchange in 500 steps")
         column[0].set_title(f"depth {run.depth}, n={run.n}", fontsize=10)
@@ -628,7 +649,8 @@ def c9(seed):
 def c10(seed):
     """n=2000: γ=0.005 fails, 0.01 groks, 0.05 has two stages"""
     low, middle, high = (paper_run(12, 2000, decay, seed) for decay in DECAYS)
-    parts = {"fails": not low.generalizes, "groks": middle.groks, "two stages": high.two_stages}
+    two_stages = high.generalizes and high.two_stages
+    parts = {"fails": not low.generalizes, "groks": middle.groks, "two stages": two_stages}
     return decay_numbers((low, middle, high)), parts
 
 
@@ -636,7 +658,8 @@ def c11(seed):
     """n=5000: γ=0.005 just generalizes, 0.01 groks, 0.05: two"""
     low, middle, high = (paper_run(12, 5000, decay, seed) for decay in DECAYS)
     without = low.generalizes and not low.groks
-    parts = {"without": without, "groks": middle.groks, "two stages": high.two_stages}
+    two_stages = high.generalizes and high.two_stages
+    parts = {"without": without, "groks": middle.groks, "two stages": two_stages}
     return decay_numbers((low, middle, high)), parts
 
 
@@ -656,6 +679,7 @@ def c12(seed):
         during = (run.steps >= begin) & (run.steps <= end)
         for name, norm in (("last layer", run.last_norm), ("network", run.norm)):
             before, after = norm[during][:-10], norm[during][10:]  # 5,000 steps apart
+            # a rise of less than 5,000 steps shows nothing: NaN, which does not hold
             changes.append(100 * min(np.abs(after / before - 1), default=np.nan))
             parts[f"{name} d{depth}"] = bool(changes[-1] >= 1)
     return f"least change {listed(changes, '.1f')} %", parts
@@ -735,11 +759,12 @@ def print_fig1():
     print("|---|---|---|---|---|")
     for n in (2000, 5000, 7000):
         curves = papers[papers["n_train"] == n]
-        final, halves = curves["test_acc"][-10:].mean(), []
+        final, papers_halves = curves["test_acc"][-10:].mean(), []
         for column in ("train_acc", "test_acc"):
             seen = curves[~np.isnan(curves[column])]
-            halves.append(crossing(seen["step"], seen[column], seen[column][-10:].mean()))
-        train_half, test_half = halves
+            last = seen[column][-10:].mean()
+            papers_halves.append(crossing(seen["step"], seen[column], last))
+        train_half, test_half = papers_halves
         print(f"| {n} | the paper | {train_half:,.0f} | {test_half:,.0f} | {final:.3f} |")
         for run in runs_there([(12, n, 0.01)]):
             halves = f"{run.train_half:,.0f} | {run.test_half:,.0f}"
@@ -764,13 +789,16 @@ def print_separation():
 
 
 def unit_death(run):
-    """Which share of the rank that layers 2 … D-1 have lost is lost live units, over all rows."""
+    """Lost live units of layers 1 … D-2 over lost rank of layers 2 … D-1, summed over all rows."""
     lost_units = (run.width - run.hidden("live")[:-1]).sum()
     return lost_units / (run.width - run.hidden("rank")[1:]).sum()
 
 
 def stairs(run):
-    """How many single rows carry three quarters of test accuracy's rise since the fitted step."""
+    """How many single rows carry three quarters of test accuracy's rise since the fitted step.
+
+    NaN where that is under 0.2.
+    """
     after = run.test_rows[run.steps >= run.fitted]
     if len(after) == 0 or run.final - after[0] < 0.2:
         return np.nan
@@ -780,7 +808,7 @@ def stairs(run):
 
 
 def later_gain(run, row):
-    """What test accuracy's median over the 5,000 steps from the row after next is above the row."""
+    """The median test accuracy of the 5,000 steps from the row after next, less the row's own."""
     return np.median(run.test_rows[row + 2 : row + 12]) - run.test_rows[row]
 
 

@@ -54,7 +54,7 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
 
 
 def argument_parser():
-    """The command line. The defaults are the paper's setup, and every option names its symbol."""
+    """The command line. The defaults are the paper's setup; the help names its symbols."""
     parser = argparse.ArgumentParser(
         prog="train.py",
         usage=argparse.SUPPRESS,
@@ -121,7 +121,7 @@ def run_name(config, parser):
 def check_folder(folder, config):
     """Passes if the folder is new, empty or this run's.
 
-    Raises OSError or ValueError, in one line, if it holds anything else. Only steps may be raised.
+    Raises OSError or ValueError, in one line, if it holds anything else.
     """
     path = folder / "config.json"
     if path.exists():
@@ -142,7 +142,7 @@ def check_folder(folder, config):
 
 
 def compare_settings(folder, config, found):
-    """Raises ValueError, in one line, if the settings found are another run's."""
+    """Raises ValueError, in one line, if the settings found are another run's. Steps may grow."""
     changed = []
     for name, value in config.items():
         other = found.get(name)
@@ -181,7 +181,7 @@ def open_log(folder):
     return log
 
 
-def read_whole(log):
+def log_text(log):
     log.seek(0)
     return log.read()
 
@@ -207,7 +207,7 @@ def resume(folder, config, log, model, optimizer):
         log.flush()
         print(f"{folder}: continuing from step {checkpoint['step']:,}", flush=True)
         return checkpoint["step"]
-    if read_whole(log):
+    if log_text(log):
         raise FileNotFoundError(
             f"{path}: expected a checkpoint to continue from, found none; restore it, or remove "
             "the folder to train again"
@@ -286,7 +286,7 @@ def train(config, folder, data_dir):
         for step in range(first_step, steps + 1):
             layers = is_due(step, config["probe_every"], steps)
             if layers:
-                text = read_whole(log)
+                text = log_text(log)
                 save_checkpoint(folder / "checkpoint.pt", config, step, text, model, optimizer)
             if is_due(step, config["log_every"], steps):
                 row = measure(model, train_set, test_set, config["seed"], step, layers)
