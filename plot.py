@@ -226,7 +226,7 @@ def print_summary(run):
     print(f"  training accuracy half-way:      {told(train_half)}")
     print(f"  test accuracy half-way:          {told(test_half)}")
     print(f"  test accuracy when fitted:       {when_fitted}")
-    print(f"  mean of the last 10 rows' test:  {100 * run.final:.1f} %")
+    print(f"  test accuracy, last 10 rows:     {100 * run.final:.1f} %")
     print(f"  largest gap between the two:     {100 * run.gap:.1f} points")
     print(f"  test accuracy rests:             {rested}")
     tunnel = f"{run.tunnel} of {run.depth - 1} hidden layers"

@@ -621,7 +621,10 @@ def test_ctrl_c_says_how_to_continue(run, tmp_path, monkeypatch):
         return measure(*arguments)
 
     monkeypatch.setattr(train, "measure", interrupt)
+    # a shell's background job, as these tests may be, ignores the signal
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     status, out, _ = run()
+    signal.signal(signal.SIGINT, before)
     assert status == 130 and "the same command continues" in out
     monkeypatch.undo()
     status, out, _ = run()
