@@ -102,7 +102,10 @@ class Run:
         self.config, self.log = read_config(folder), read_log(folder)
         self.depth, self.width = self.config["depth"], self.config["width"]
         self.n, self.decay = self.config["n_train"], self.config["weight_decay"]
-        needed = {"train_acc", "test_acc", "weight_norm", "last_layer_norm", f"probe_{self.depth}"}
+        needed = {"train_acc", "test_acc", "weight_norm", "last_layer_norm"}
+        for quantity in ("rank", "effective", "collapse", "probe"):
+            needed.add(f"{quantity}_{self.depth}")
+        needed.add(f"live_{self.depth - 1}")
         if needed - self.log.keys() or f"probe_{self.depth + 1}" in self.log:
             raise ValueError(
                 f"{folder}: expected a log of {self.depth} layers, as config.json says, found "
@@ -782,7 +785,7 @@ def print_separation():
         "last hidden layer's probe": lambda run: run.when_fitted(run.hidden("probe")[-1]),
         "weight norm": lambda run: -run.norm_when_fitted(),
     }
-    runs = [run for run in runs_there(PAPER_RUNS) if "effective_1" in run.log]
+    runs = runs_there(PAPER_RUNS)
     print(f"\n| when fitted, over {len(runs)} runs | area under the ROC curve |\n|---|---|")
     for name, score in scores.items():
         print(f"| {name} | {separation(runs, score):.2f} |")

@@ -1006,7 +1006,8 @@ def test_plot_says_why_it_cannot(tmp_path, capsys, monkeypatch):
     (tmp_path / "noheader/log.csv").write_text("")
     shutil.copytree(tmp_path / "norows", tmp_path / "results/d12-n2000-a8-wd0.01-s0")
     shutil.copytree(tmp_path / "norows", tmp_path / "another")
-    (tmp_path / "another/log.csv").write_text("step,probe_2\n")
+    header = (tmp_path / "norows/log.csv").read_text()
+    (tmp_path / "another/log.csv").write_text(header.replace("effective_4,", ""))
     shutil.copytree(tmp_path / "norows", tmp_path / "torn")
     (tmp_path / "torn/config.json").write_text('{"depth": 4')
     cases = {"norows": "found none yet", "nolog": "log.csv", "another": "of 4 layers"}
