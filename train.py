@@ -330,7 +330,7 @@ def main(argv=None):
     try:
         check_folder(folder, config)
         if is_finished(folder, config["steps"]):
-            print(f"{shown}: finished, left alone")
+            print(f"{shown}: finished, left alone; to train it anew, use another --out")
         else:
             train(config, folder, data_dir)
         print(f"its summary and picture: python plot.py {shown}")
