@@ -38,7 +38,7 @@ def read_idx(path, item_shape):
             if header[:4] != magic:
                 raise ValueError(
                     f"{path}: expected an IDX file beginning with {magic.hex()}, found "
-                    f"{header[:4].hex()}"
+                    f"{header[:4].hex() or 'an empty file'}"
                 )
             if len(header) < header_size:
                 raise ValueError(
@@ -46,9 +46,8 @@ def read_idx(path, item_shape):
                 )
             shape = struct.unpack(f">{1 + len(item_shape)}I", header[4:])
             if shape[1:] != item_shape or shape[0] == 0:
-                raise ValueError(
-                    f"{path}: expected dimensions (1 or more, *{item_shape}), found {shape}"
-                )
+                expected = ", ".join(["1 or more", *map(str, item_shape)])
+                raise ValueError(f"{path}: expected dimensions ({expected}), found {shape}")
             size = math.prod(shape)
             if size > MAX_BYTES:
                 raise ValueError(

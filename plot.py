@@ -27,7 +27,7 @@ PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
     *[(12, 5000, decay) for decay in (0.005, 0.05)],
 ]
 PAPER_SETUP = {"alpha": 8.0, "width": 400, "lr": 1e-3, "batch_size": 200, "optimizer": "adamw"}
-PAPER_SETUP |= {"steps": 100_000, "log_every": 500, "probe_every": 2000}
+PAPER_SETUP |= {"steps": 100_000, "log_every": 500, "probe_every": 2000, "data": "data"}
 
 
 # ---- Reading a run ----
@@ -91,8 +91,8 @@ class Run:
 
     Steps are NaN where a thing did not happen; accuracies are in 0..1 and, but for train_rows and
     test_rows, smoothed by the median of 5 rows; a final value is the mean of the last 10 rows. R is
-    the mean rank of the hidden layers from the second on, R_deep that of the layers of number over
-    half the depth.
+    the mean rank of the hidden layers from the second on, R_deep that of the hidden layers
+    l > depth / 2.
     Raises OSError or ValueError, in one line. Source: paper, Fig. 3, for the tunnel; the other
     criteria are ours.
     """
@@ -698,9 +698,10 @@ def c13(seed):
 
 
 def separation(runs, score):
-    """The area under the ROC curve of a score, higher for runs that generalize when they fit.
+    """The area under the ROC curve of score(run), which tells runs that generalize when they fit.
 
-    0.5 is chance; NaN where all the runs that fit do the same.
+    That is, with a test accuracy of 0.5 or more at the fitted step. 0.5 is chance; NaN where all
+    the runs that fit do the same.
     """
     fitted = [run for run in runs if not np.isnan(run.fitted)]
     generalizing = [score(run) for run in fitted if run.test_when_fitted >= 0.5]
@@ -762,12 +763,13 @@ def print_fig1():
     print("|---|---|---|---|---|")
     for n in (2000, 5000, 7000):
         curves = papers[papers["n_train"] == n]
-        final, papers_halves = curves["test_acc"][-10:].mean(), []
+        papers_halves = []
         for column in ("train_acc", "test_acc"):
             seen = curves[~np.isnan(curves[column])]
-            last = seen[column][-10:].mean()
-            papers_halves.append(crossing(seen["step"], seen[column], last))
+            final = seen[column][-10:].mean()
+            papers_halves.append(crossing(seen["step"], seen[column], final))
         train_half, test_half = papers_halves
+        # the loop's last column was test accuracy
         print(f"| {n} | the paper | {train_half:,.0f} | {test_half:,.0f} | {final:.3f} |")
         for run in runs_there([(12, n, 0.01)]):
             halves = f"{run.train_half:,.0f} | {run.test_half:,.0f}"
@@ -829,7 +831,7 @@ def collapses(run):
 
 
 def usual_help(run):
-    """After which share of all rows above 0.95 training accuracy the test's is higher: chance."""
+    """Of all rows above 0.95 training accuracy, the share with a later gain, to compare with."""
     rows = np.flatnonzero(run.train_rows[:-11] > 0.95)
     return mean(np.array([later_gain(run, row) > 0 for row in rows]))
 

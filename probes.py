@@ -37,11 +37,10 @@ def covariance_matrix(features):
 def numerical_rank(covariance, rtol=None):
     """How many singular values of a covariance matrix [d, d] are above the relative tolerance.
 
-    rtol is by default matrix_rank's own, eps * d with the eps of float64. Where d is under 10 or
-    so, the rounding of float32 features can count as rank.
-    Source: paper, Section 2 and footnote 4, which reads max(n, d) * eps; matrix_rank sees only the
-    d x d matrix, so its default is d * eps, as in the authors' implementation. Always on the CPU:
-    eigenvalue routines of GPUs have failed on matrices of low rank.
+    rtol is by default matrix_rank's own, d * eps with the eps of float64, as in the authors'
+    implementation; footnote 4 of the paper reads max(n, d) * eps, but the matrix does not know n.
+    Where d is under 10 or so, the rounding of float32 features can count as rank. Always on the
+    CPU: eigenvalue routines of GPUs have failed on matrices of low rank. Source: paper, Section 2.
     """
     return int(torch.linalg.matrix_rank(covariance.cpu(), rtol=rtol, hermitian=True))
 
@@ -227,7 +226,8 @@ def print_layers(folder, data_dir):
     model.load_state_dict(checkpoint["model"])
     row = measure(model, train, test, config["seed"], step, layers=True)
     features = layer_features(model, test[0])
-    literal = max(features.shape[::2]) * torch.finfo(torch.float64).eps  # max(n, d) * eps
+    n, _, d = features.shape
+    literal = max(n, d) * torch.finfo(torch.float64).eps
 
     print(
         f"{folder} at step {step}: training accuracy {row['train_acc']:.4f}, "
