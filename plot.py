@@ -83,6 +83,18 @@ def read_log(folder):
     return dict(zip(names, np.array(rows).reshape(-1, len(names)).T, strict=True))
 
 
+def check_columns(folder, log, depth):
+    """Raises ValueError, in one line, if a log is not one of so many layers."""
+    needed = {"train_acc", "test_acc", "weight_norm", "last_layer_norm", f"live_{depth - 1}"}
+    for quantity in ("rank", "effective", "collapse", "probe"):
+        needed.add(f"{quantity}_{depth}")
+    if needed - log.keys() or f"probe_{depth + 1}" in log:
+        raise ValueError(
+            f"{folder}: expected a log of {depth} layers, as config.json says, found another; "
+            "restore the files"
+        )
+
+
 # ---- Criteria: what a run did, as numbers; set once, the same for every run ----
 
 
@@ -102,15 +114,7 @@ class Run:
         self.config, self.log = read_config(folder), read_log(folder)
         self.depth, self.width = self.config["depth"], self.config["width"]
         self.n, self.decay = self.config["n_train"], self.config["weight_decay"]
-        needed = {"train_acc", "test_acc", "weight_norm", "last_layer_norm"}
-        for quantity in ("rank", "effective", "collapse", "probe"):
-            needed.add(f"{quantity}_{self.depth}")
-        needed.add(f"live_{self.depth - 1}")
-        if needed - self.log.keys() or f"probe_{self.depth + 1}" in self.log:
-            raise ValueError(
-                f"{folder}: expected a log of {self.depth} layers, as config.json says, found "
-                "another; restore the files"
-            )
+        check_columns(folder, self.log, self.depth)
         step = self.log["step"]
         self.finished = len(step) > 0 and step[-1] == self.config["steps"]
 
@@ -763,14 +767,15 @@ def print_fig1():
     print("|---|---|---|---|---|")
     for n in (2000, 5000, 7000):
         curves = papers[papers["n_train"] == n]
-        papers_halves = []
+        papers_halves, papers_finals = [], []
         for column in ("train_acc", "test_acc"):
             seen = curves[~np.isnan(curves[column])]
             final = seen[column][-10:].mean()
+            papers_finals.append(final)
             papers_halves.append(crossing(seen["step"], seen[column], final))
         train_half, test_half = papers_halves
-        # the loop's last column was test accuracy
-        print(f"| {n} | the paper | {train_half:,.0f} | {test_half:,.0f} | {final:.3f} |")
+        _, test_final = papers_finals
+        print(f"| {n} | the paper | {train_half:,.0f} | {test_half:,.0f} | {test_final:.3f} |")
         for run in runs_there([(12, n, 0.01)]):
             halves = f"{run.train_half:,.0f} | {run.test_half:,.0f}"
             print(f"| {n} | seed {run.config['seed']} | {halves} | {run.final:.3f} |")

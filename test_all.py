@@ -138,6 +138,15 @@ def test_mnist_is_the_original():
         assert hashlib.sha256(content).hexdigest() == digest
 
 
+def test_mnist_is_read_whole():
+    images, labels = data.load_split(data.DATA_DIR, "train")
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert images.shape == (60000, 28, 28) and np.bincount(labels).tolist() == counts
+    images, labels = data.load_split(data.DATA_DIR, "t10k")
+    assert images.shape == (10000, 28, 28)
+    assert labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+
+
 def test_load_mnist_scales_and_cuts():
     (x, y), (test_x, test_y), digest = data.load_mnist(data.DATA_DIR, 7, torch.float64)
     images, labels = data.load_split(data.DATA_DIR, "train")
@@ -989,11 +998,14 @@ def test_plot_says_why_it_cannot(tmp_path, capsys, monkeypatch):
     (tmp_path / "noheader/log.csv").write_text("")
     shutil.copytree(tmp_path / "norows", tmp_path / "results/d12-n2000-a8-wd0.01-s0")
     shutil.copytree(tmp_path / "norows", tmp_path / "another")
+    (tmp_path / "another/log.csv").write_text("step,probe_2\n")
+    shutil.copytree(tmp_path / "norows", tmp_path / "lacking")
     header = (tmp_path / "norows/log.csv").read_text()
-    (tmp_path / "another/log.csv").write_text(header.replace("effective_4,", ""))
+    (tmp_path / "lacking/log.csv").write_text(header.replace("effective_4,", ""))
     shutil.copytree(tmp_path / "norows", tmp_path / "torn")
     (tmp_path / "torn/config.json").write_text('{"depth": 4')
     cases = {"norows": "found none yet", "nolog": "log.csv", "another": "of 4 layers"}
+    cases["lacking"] = "of 4 layers"
     cases |= {"noheader": "expected a header", "torn": "settings in JSON"}
     for name, said in (cases | {"missing": "no config.json"}).items():
         assert plot.main([str(tmp_path / name)]) == 1
