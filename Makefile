@@ -46,7 +46,7 @@ lint: $(READY)
 test: $(READY)
 	$(PY) -m pytest -q test_all.py
 bench: $(READY)
-	@OMP_NUM_THREADS=$(THREADS) $(PY) test_all.py
+	@OMP_NUM_THREADS=$(THREADS) $(PY) test_all.py $(DEVICE)
 
 # A seed's eleven runs. A finished one is never trained again; an unfinished one goes on.
 NETWORKS := $(foreach n,5000 7000,$(foreach depth,4 8 12,d$(depth)-n$(n)-a8-wd0.01)) \

@@ -301,7 +301,7 @@ def loss(ax, run):
 
 def weight_norm(ax, run, **style):
     ax.plot(run.log["step"], run.log["weight_norm"], color="black", **style)
-    ax.axhline(0, alpha=0)
+    ax.axhline(0, alpha=0)  # keeps 0 in view
     ax.set(ylabel="weight norm")
 
 
@@ -311,7 +311,7 @@ def layer_curves(ax, run, quantity, factor=1):
     for layer, colour in enumerate(colours, start=1):
         values = factor * run.log[f"{quantity}_{layer}"][run.probed]
         ax.plot(run.log["step"][run.probed], values, color=colour)
-    ax.axhline(0, alpha=0)  # keeps 0 in view
+    ax.axhline(0, alpha=0)
 
 
 def rank(ax, run):
@@ -753,10 +753,8 @@ def print_claims():
 def crossing(steps, accuracy, final):
     """The step at which accuracy is half-way from 0.1 to its final value, between two rows."""
     middle = (0.1 + final) / 2
-    above = np.flatnonzero(accuracy >= middle)
-    if len(above) == 0 or above[0] == 0:
-        return np.nan
-    around = slice(above[0] - 1, above[0] + 1)
+    first = np.flatnonzero(accuracy >= middle)[0]
+    around = slice(first - 1, first + 1)
     return np.interp(middle, accuracy[around], steps[around])
 
 

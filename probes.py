@@ -54,10 +54,10 @@ def effective_rank(covariance):
 
 
 def collapse_ratio(features, labels, covariance):
-    """Variance within classes over variance between them, tr S_W / tr S_B, 0 or more.
+    """Variance within classes over variance between them, tr S_W / tr S_B.
 
-    Features [n, d], their labels [n] in 0..9 and covariance matrix [d, d]. NaN or infinite if the
-    class means are all the same.
+    Features [n, d], their labels [n] in 0..9 and covariance matrix [d, d]. 0 or more, but for
+    rounding; NaN or infinite if the class means are all the same.
     Source: neural collapse's NC1 (Papyan, Han, Donoho 2020) in its trace form; ours here.
     """
     one_hot = F.one_hot(labels, 10).double()

@@ -45,7 +45,6 @@ import train
 torch.set_num_threads(1)  # these networks are too small for more
 HERE = Path(__file__).parent
 FUZZ = bool(os.environ.get("FUZZ"))
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 SPLITS = {"train": 300, "t10k": 200}
 RUN = [
     "--depth=3",
@@ -62,11 +61,12 @@ RUN = [
 
 def to_idx(array):
     """The bytes of an IDX file of unsigned bytes, written from the format's description."""
-    return (
-        bytes([0, 0, 8, array.ndim])
-        + struct.pack(f">{array.ndim}I", *array.shape)
-        + array.tobytes()
-    )
+    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.tobytes()
+
+
+def zeros(*shape):
+    return to_idx(np.zeros(shape, np.uint8))
 
 
 @pytest.fixture(scope="session")
@@ -76,9 +76,8 @@ def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     for prefix, count in SPLITS.items():
         images, labels = data.load_split(data.DATA_DIR, prefix)
-        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(
-            gzip.compress(to_idx(images[:count]))
-        )
+        packed = gzip.compress(to_idx(images[:count]))
+        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(packed)
         (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(to_idx(labels[:count]))
     return folder
 
@@ -100,17 +99,12 @@ def run(tiny, tmp_path, capsys):
 
 
 def contents(folder):
-    """The bytes of a run's log and the tensors of its checkpoint, to compare two runs bit for bit.
-    """
+    """The bytes of a run's log, the step of its checkpoint and the tensors in that."""
     checkpoint = model.load_checkpoint(folder / "checkpoint.pt")
-    moments = [
-        t for _, state in sorted(checkpoint["optimizer"]["state"].items()) for t in state.values()
-    ]
-    return (
-        (folder / "log.csv").read_bytes(),
-        checkpoint["step"],
-        [*checkpoint["model"].values(), *moments],
-    )
+    tensors = list(checkpoint["model"].values())
+    for _, moments in sorted(checkpoint["optimizer"]["state"].items()):
+        tensors += moments.values()
+    return (folder / "log.csv").read_bytes(), checkpoint["step"], tensors
 
 
 def assert_same(folder, other):
@@ -150,13 +144,10 @@ def test_mnist_is_read_whole():
 def test_load_mnist_scales_and_cuts():
     (x, y), (test_x, test_y), digest = data.load_mnist(data.DATA_DIR, 7, torch.float64)
     images, labels = data.load_split(data.DATA_DIR, "train")
-    assert (
-        torch.equal(x, torch.tensor(images[:7].reshape(7, 784) / 255.0))
-        and y.tolist() == labels[:7].tolist()
-    )
-    assert (
-        test_x.shape == (10000, 784) and test_x.dtype == torch.float64 and test_y.shape == (10000,)
-    )
+    assert torch.equal(x, torch.tensor(images[:7].reshape(7, 784) / 255.0))
+    assert y.tolist() == labels[:7].tolist()
+    assert test_x.shape == (10000, 784) and test_x.dtype == torch.float64
+    assert test_y.shape == (10000,)
     assert digest != data.load_mnist(data.DATA_DIR, 8)[2]
 
 
@@ -175,10 +166,8 @@ def test_idx_fuzz(tmp_path):
     rng = random.Random(0)
     array = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
     plain, path = to_idx(array), tmp_path / "x"
-    huge = [
-        bytes([0, 0, 8, 3]) + struct.pack(">3I", *dims)
-        for dims in ((2**32 - 1, 28, 28), (2**32 - 1,) * 3, (85600, 28, 28))
-    ]
+    sizes = ((2**32 - 1, 28, 28), (2**32 - 1,) * 3, (85600, 28, 28))
+    huge = [bytes([0, 0, 8, 3]) + struct.pack(">3I", *size) for size in sizes]
     accepted = refused = 0
     for _ in range(10_000 if FUZZ else 400):
         packed = rng.random() < 0.5
@@ -211,9 +200,7 @@ def test_idx_fuzz(tmp_path):
             assert np.array_equal(read, array)
             accepted += 1
     assert refused > 10 * accepted
-    print(
-        f"{refused} of {refused + accepted} mutated files refused, {accepted} read as the original"
-    )
+    print(f"of {refused + accepted} mutated files {refused} refused, {accepted} the original")
 
 
 def test_a_file_that_promises_too_much_is_not_unpacked(tmp_path):
@@ -230,24 +217,12 @@ def test_a_file_that_promises_too_much_is_not_unpacked(tmp_path):
     ("name", "content", "said"),
     [
         ("t10k-labels-idx1-ubyte", None, "found neither"),
-        ("t10k-labels-idx1-ubyte", to_idx(np.zeros(199, np.uint8)), "expected 200 labels"),
-        (
-            "t10k-labels-idx1-ubyte",
-            to_idx(np.full(200, 10, np.uint8)),
-            "expected labels 0 to 9, found 10",
-        ),
-        ("train-labels-idx1-ubyte", to_idx(np.zeros((300, 1), np.uint8)), "00000801"),
+        ("t10k-labels-idx1-ubyte", zeros(199), "expected 200 labels"),
+        ("t10k-labels-idx1-ubyte", to_idx(np.full(200, 10, np.uint8)), "labels 0 to 9, found 10"),
+        ("train-labels-idx1-ubyte", zeros(300, 1), "00000801"),
         ("train-labels-idx1-ubyte", b"", "found an empty file"),
-        (
-            "train-images-idx3-ubyte.gz",
-            to_idx(np.zeros((300, 28, 27), np.uint8)),
-            "found (300, 28, 27)",
-        ),
-        (
-            "train-images-idx3-ubyte.gz",
-            to_idx(np.zeros((200, 28, 28), np.uint8)),
-            "expected 200 labels",
-        ),
+        ("train-images-idx3-ubyte.gz", zeros(300, 28, 27), "found (300, 28, 27)"),
+        ("train-images-idx3-ubyte.gz", zeros(200, 28, 28), "expected 200 labels"),
     ],
 )
 def test_bad_data_gets_one_line(tiny, tmp_path, run, name, content, said):
@@ -336,21 +311,8 @@ def test_network_equals_plain_layers(dtype):
 def test_training_equals_a_plain_loop(run, tiny, optimizer, dtype, tolerance):
     """50 steps of train.py against nn.Sequential, torch.optim and the MSE written out, on the same
     minibatches."""
-    assert (
-        run(
-            "--steps",
-            50,
-            "--optimizer",
-            optimizer,
-            "--dtype",
-            dtype,
-            "--weight-decay",
-            0.1,
-            "--seed",
-            3,
-        )[0]
-        == 0
-    )
+    more = f"--steps 50 --optimizer {optimizer} --dtype {dtype} --weight-decay 0.1 --seed 3"
+    assert run(*more.split())[0] == 0
     (x, y), _, _ = data.load_mnist(tiny, 300, getattr(torch, dtype))
     network = plain_network(3, 16, 4.0, 3, getattr(torch, dtype))
     adam = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[optimizer]
@@ -449,10 +411,8 @@ def test_features_live_units_and_norm(trained):
         torch.testing.assert_close(ours, output.to_dense(), rtol=1e-4, atol=1e-3)
     assert features[:, -1, 10:].abs().max() == 0
     assert probes.live_units(torch.tensor([[0.5, 0, -1, -1], [-1, 0, -1, 2]])) == 2
-    everything = np.concatenate([p.detach().numpy().ravel() for p in network.parameters()]).astype(
-        np.float64
-    )
-    assert probes.weight_norm(network) == pytest.approx(np.linalg.norm(everything), rel=1e-6)
+    flat = torch.cat([p.detach().double().flatten() for p in network.parameters()])
+    assert probes.weight_norm(network) == pytest.approx(np.linalg.norm(flat), rel=1e-6)
 
 
 def probe_data(separable, n=600, width=30):
@@ -505,9 +465,8 @@ def test_batched_probes_equal_one_after_another(tiny):
             loss.backward()
             adam.step()
         expected = (head(test_features[:, layer, :width]).argmax(1) == test_y).double().mean()
-        assert (
-            abs(accuracy[layer] - expected) <= 0.011
-        )  # two of 200 images: float32 rounding may turn a close call
+        # but for two of 200 images: float32 rounding may turn a close call
+        assert abs(accuracy[layer] - expected) <= 0.011
 
 
 # ---- train.py: the run folder ----
@@ -519,9 +478,8 @@ def test_log_and_config(run):
     log = np.genfromtxt(run.folder / "log.csv", delimiter=",", names=True)
     assert " ".join(log.dtype.names) == (
         "step train_loss train_acc test_loss test_acc weight_norm last_layer_norm "
-        "rank_1 rank_2 rank_3 "
-        "effective_1 effective_2 effective_3 collapse_1 collapse_2 collapse_3 live_1 live_2 "
-        "probe_1 probe_2 probe_3"
+        "rank_1 rank_2 rank_3 effective_1 effective_2 effective_3 "
+        "collapse_1 collapse_2 collapse_3 live_1 live_2 probe_1 probe_2 probe_3"
     )
     assert log["step"].tolist() == [0, 10, 20, 30, 40, 60]
     assert np.isnan(log["rank_1"]).tolist() == [False, False, True, False, False, False]
@@ -530,7 +488,7 @@ def test_log_and_config(run):
     assert config["alpha"] == 4 and config["torch"] == torch.__version__
     assert config["threads"] == torch.get_num_threads()
     assert config["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
-    assert str(run.folder) not in json.dumps(config)
+    assert '"/' not in json.dumps(config)  # an absolute path
     assert re.search(r"step +60 of 60 .*training loss .* test ", out)
     assert f"python plot.py {os.path.relpath(run.folder)}\n" in out
     # the last row is the state after 60 steps
@@ -548,9 +506,8 @@ def test_measured_losses_and_accuracies(tiny):
         assert row["step"] == 0
         for name, (x, y) in (("train", train_set), ("test", test_set)):
             outputs = network(x).detach()
-            assert row[f"{name}_loss"] == pytest.approx(
-                ((outputs - torch.eye(10)[y]) ** 2).mean().item(), rel=1e-5
-            )
+            loss = ((outputs - torch.eye(10)[y]) ** 2).mean().item()
+            assert row[f"{name}_loss"] == pytest.approx(loss, rel=1e-5)
             assert row[f"{name}_acc"] == (outputs.argmax(1) == y).sum().item() / len(y)
 
 
@@ -628,14 +585,8 @@ def test_kill_fuzz(tiny, tmp_path):
     """Killed at random moments, some of them while it writes a file, and continued each time, a run
     ends with the bytes of one that was never killed. The children are forks: they have torch."""
     rng, kills = random.Random(1), 100 if FUZZ else 20
-    arguments = [
-        *RUN,
-        "--steps=120",
-        "--log-every=10",
-        "--probe-every=10",
-        f"--data-dir={tiny}",
-        "--out",
-    ]
+    arguments = [*RUN, "--steps=120", "--log-every=10", "--probe-every=10"]
+    arguments += [f"--data-dir={tiny}", "--out"]
     begin = time.monotonic()
     train.main([*arguments, str(tmp_path / "whole")])
     whole = time.monotonic() - begin
@@ -649,10 +600,9 @@ def test_kill_fuzz(tiny, tmp_path):
         time.sleep(rng.uniform(0, 4 * whole / kills))
         if rng.random() < 0.5:  # wait for a file to be half-written
             deadline = time.monotonic() + 1
-            while (
-                not list(folder.glob("*.tmp")) and time.monotonic() < deadline and child.is_alive()
-            ):
-                pass
+            while child.is_alive() and time.monotonic() < deadline:
+                if list(folder.glob("*.tmp")):
+                    break
         rng.choice([child.kill, child.terminate])()
         child.join()
         assert child.exitcode in (0, -signal.SIGKILL, -signal.SIGTERM)
@@ -661,9 +611,8 @@ def test_kill_fuzz(tiny, tmp_path):
         during_write += len(halves)
         for half in halves:
             half.unlink() if rng.random() < 0.5 else None  # count each once, leave some
-        if (
-            killed == kills or child.exitcode == 0
-        ):  # a run that came to its end makes room for another
+        if killed == kills or child.exitcode == 0:
+            # a run that came to its end makes room for another
             assert train.main([*arguments, str(folder)]) == 0
             assert_same(folder, tmp_path / "whole")
             shutil.rmtree(folder)
@@ -717,9 +666,8 @@ def test_foreign_folder_is_refused(run):
     run.folder.mkdir()
     (run.folder / "thesis.txt").write_text("precious")
     status, _, error = run()
-    assert_one_line(
-        status, error, "expected a run's folder or an empty one, found thesis.txt", str(run.folder)
-    )
+    said = "expected a run's folder or an empty one, found thesis.txt"
+    assert_one_line(status, error, said, str(run.folder))
     assert [p.read_text() for p in run.folder.iterdir()] == ["precious"]
 
 
@@ -741,7 +689,7 @@ def test_changed_configuration_is_refused(run, arguments, said):
 def test_changed_data_or_threads_are_refused(run, tiny, tmp_path):
     run("--steps", 20)
     shutil.copytree(tiny, tmp_path / tiny.name)
-    (tmp_path / tiny.name / "t10k-labels-idx1-ubyte").write_bytes(to_idx(np.zeros(200, np.uint8)))
+    (tmp_path / tiny.name / "t10k-labels-idx1-ubyte").write_bytes(zeros(200))
     assert_one_line(*run("--data-dir", tmp_path / tiny.name)[::2], "data_sha256")
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
@@ -769,11 +717,8 @@ def truncated(content):
 
 
 def flipped(content):
-    return (
-        content[: len(content) // 2]
-        + bytes([content[len(content) // 2] ^ 1])
-        + content[len(content) // 2 + 1 :]
-    )
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
 def foreign(_):
@@ -830,10 +775,8 @@ def test_checkpoint_cannot_execute_code(tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "executed"),)
 
-    torch.save(
-        {"config": Evil(), "step": 0, "log": "", "model": {}, "optimizer": {}},
-        tmp_path / "checkpoint.pt",
-    )
+    checkpoint = {"config": Evil(), "step": 0, "log": "", "model": {}, "optimizer": {}}
+    torch.save(checkpoint, tmp_path / "checkpoint.pt")
     with pytest.raises(ValueError, match=r"checkpoint.pt: expected an intact checkpoint"):
         model.load_checkpoint(tmp_path / "checkpoint.pt")
     assert not (tmp_path / "executed").exists()
@@ -842,11 +785,8 @@ def test_checkpoint_cannot_execute_code(tmp_path):
 def test_divergence_stops_with_the_last_good_row(run, tiny, capsys):
     status, _, error = run("--lr", 4e9)
     assert_one_line(status, error, "diverged by step", "smaller --lr")
-    assert_one_line(
-        probes.main([str(run.folder), f"--data-dir={tiny}"]),
-        capsys.readouterr().err,
-        "diverged by step",
-    )
+    status = probes.main([str(run.folder), f"--data-dir={tiny}"])
+    assert_one_line(status, capsys.readouterr().err, "diverged by step")
     log = plot.read_log(run.folder)
     assert len(log["step"]) >= 1 and np.isfinite(log["train_loss"]).all()
 
@@ -884,14 +824,13 @@ def test_divergence_stops_with_the_last_good_row(run, tiny, capsys):
 def test_bad_arguments_get_one_line_and_status_2(run, arguments):
     status, _, error = run(*arguments.split())
     assert status == 2
-    assert_one_line(status, error, "train.py: error:", arguments.split()[0].split("=")[0])
+    assert_one_line(status, error, "train.py: error:", arguments.split()[0])
     assert not run.folder.exists()
 
 
 def test_n_train_is_limited_by_the_data(run):
-    assert_one_line(
-        *run("--n-train", 301)[::2], "expected at least 301 training images (--n-train), found 300"
-    )
+    said = "expected at least 301 training images (--n-train), found 300"
+    assert_one_line(*run("--n-train", 301)[::2], said)
 
 
 def test_a_network_too_large_gets_one_line(run):
@@ -928,16 +867,12 @@ def test_probes_table(run, tiny, capsys):
         assert int(literal) <= int(rank) and float(norm) > 0
         assert live == "-" if layer == 3 else int(live) == log[f"live_{layer}"][-1]
         assert float(accuracy) == pytest.approx(log[f"probe_{layer}"][-1], abs=5e-5)
-    assert_one_line(
-        probes.main([str(run.folder)]), capsys.readouterr().err, "data that the run was trained on"
-    )
+    status = probes.main([str(run.folder)])
+    assert_one_line(status, capsys.readouterr().err, "data that the run was trained on")
     (run.folder / "checkpoint.pt").unlink()
     status = probes.main([str(run.folder)])
-    assert_one_line(
-        status,
-        capsys.readouterr().err,
-        "found no checkpoint.pt (runs are committed without theirs)",
-    )
+    said = "found no checkpoint.pt (runs are committed without theirs)"
+    assert_one_line(status, capsys.readouterr().err, said)
 
 
 def write_run(folder, columns, depth=4, **settings):
@@ -961,9 +896,7 @@ def write_run(folder, columns, depth=4, **settings):
 
 
 def test_read_log_leaves_an_unfinished_line_and_names_a_bad_one(tmp_path):
-    folder = write_run(
-        tmp_path / "r", {"step": np.array([0, 500]), "test_acc": np.array([0.1, 0.5])}
-    )
+    folder = write_run(tmp_path / "r", {"step": [0, 500], "test_acc": [0.1, 0.5]})
     whole = (folder / "log.csv").read_text()
     (folder / "log.csv").write_text(whole + "1000,0.")
     log = plot.read_log(folder)
@@ -1280,13 +1213,17 @@ def floor_loop(depth, device):
         yield
 
 
-def seconds(function):
-    """How long a call takes, to the end of what it asked of a CUDA device."""
-    begin = time.perf_counter()
-    function()
+def now():
+    """Seconds on a clock, read when a CUDA device has done what was asked of it."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - begin
+    return time.perf_counter()
+
+
+def seconds(function):
+    begin = now()
+    function()
+    return now() - begin
 
 
 def median_seconds(function, times=20):
@@ -1309,11 +1246,11 @@ def step_seconds(depth, device, chunk=10, rounds=20):
 
     def turn(*arguments):
         if clock:
-            times["a"].append((time.perf_counter() - clock[-1]) / chunk)
+            times["a"].append((now() - clock[-1]) / chunk)
         for letter, loop in loops.items():
             taken = seconds(lambda loop=loop: [next(loop) for _ in range(chunk)])
             times[letter].append(taken / chunk)
-        clock.append(time.perf_counter())
+        clock.append(now())
         losses = ("train_loss", "train_acc", "test_loss", "test_acc")
         return {"step": arguments[4]} | dict.fromkeys(losses, 0.0)
 
@@ -1346,8 +1283,9 @@ def authors_layer_seconds(depth, outputs):
     """Seconds that the authors' way of measuring takes for one layer: (its rank, its probe).
 
     In float64; features by a hook and labels by .item(), collected anew for each; the rank by all
-    singular values; 30 epochs of batches of 512 on 80 % of the images, for a head of so many
-    outputs. Theirs has as many as there are training images, since it counts distinct tensors.
+    singular values; 30 epochs of batches of 512 on 80 % of the images, each evaluated on the rest,
+    for a head of so many outputs, with a penalty of 1e-3 times its norm. Theirs has as many outputs
+    as there are training images, since it counts distinct tensors.
     """
     network = plain_network(depth, WIDTH, 8.0, 0, torch.float64)
     images, labels = data.load_split(data.DATA_DIR, "train")
@@ -1387,26 +1325,26 @@ def authors_layer_seconds(depth, outputs):
     return seconds(rank), seconds(probe)
 
 
-def bench():
-    device = DEVICES[-1]
+def bench(device="cpu"):
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     capability = torch.backends.cpu.get_cpu_capability()
     print(f"PyTorch {torch.__version__}, {device}, {capability}, {torch.get_num_threads()} threads")
     print("milliseconds a step, medians of loops that take turns: (a) train.py; (b) DataLoader,")
     print("nn.Sequential, AdamW; (c) the same in float64, image by image; (d) the floor, matrix")
     print("products and one pass of AdamW\n")
-    print("| depth | (a) | (b) | (c) | (d) | b/a | c/a | d/a | measuring |")
-    print("|---" * 9 + "|")
+    print("| depth | (a) | (b) | (c) | (d) | d/a | measuring |")
+    print("|---" * 7 + "|")
     for depth in (4, 8, 12):
         times = step_seconds(depth, device)
         plain, probed = measuring_seconds(depth, device)
         rows = 150 * plain + 55 * probed  # of a run of 100,000 steps at the default cadence
         ours = 1e5 * times["a"] + rows
         cells = [f"{1000 * t:.2f}" for t in times.values()]
-        cells += [f"{times[other] / times['a']:.2f}" for other in "bcd"]
-        print(f"| {depth} | {' | '.join(cells)} | {100 * rows / ours:.0f} % |", flush=True)
-    print(f"\na row of the log at depth 12: {plain:.2f} s, with the layers {probed:.2f} s")
-    print(f"a run of depth 12: {ours / 60:.0f} minutes")
+        cells += [f"{100 * times['d'] / times['a']:.0f} %", f"{100 * rows / ours:.0f} %"]
+        print(f"| {depth} | {' | '.join(cells)} |", flush=True)
+    print(f"\na run of depth 12: {ours / 60:.0f} minutes")
+    if device != "cpu":
+        return  # their way of measuring is timed on the processor
     for outputs in (N_TRAIN, 10):
         rank, probe = authors_layer_seconds(12, outputs)
         theirs = 1e5 * times["c"] + 30 * 12 * (rank + probe)  # theirs measures 30 times
@@ -1416,4 +1354,4 @@ def bench():
 
 
 if __name__ == "__main__":
-    bench()
+    bench(*sys.argv[1:])

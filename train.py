@@ -33,7 +33,7 @@ EARLY_STEPS = (0, 10, 30, 100, 300)  # logged and probed besides the multiples
 
 
 def at_least(low, kind=int):
-    """An argparse type: a number of that kind, from low on."""
+    """An argparse type: a number of that kind from low on, below 2**32, the seeds' limit."""
     high = 2**32 - 1
 
     def number(text):
@@ -134,7 +134,7 @@ def check_folder(folder, config):
     elif folder.exists():
         for file in folder.iterdir():
             # of a run that was killed before it began
-            if file.name not in ("log.csv", "config.json.tmp", "checkpoint.pt.tmp"):
+            if file.name not in ("log.csv", "config.json.tmp"):
                 raise ValueError(
                     f"{folder}: expected a run's folder or an empty one, found {file.name} and no "
                     "config.json; choose another --out"
