@@ -439,27 +439,22 @@ def test_batched_probes_equal_one_after_another(tiny):
     Adam."""
     network = model.scaled_mlp(3, 30, 1.0, 0)
     (x, y), (test_x, test_y), _ = data.load_mnist(tiny, 300)
-    features, test_features = (
-        probes.layer_features(network, x),
-        probes.layer_features(network, test_x),
-    )
-    everything = features, y, test_features, test_y
+    features = probes.layer_features(network, x)
+    test_features = probes.layer_features(network, test_x)
+    widths, both = (30, 30, 10), (features, y, test_features, test_y)
     generator = torch.Generator().manual_seed(1)
-    accuracy = probes.probe_accuracies(
-        [30, 30, 10], *everything, generator, steps=100, batch_size=128
-    )
+    accuracy = probes.probe_accuracies(widths, *both, generator, steps=100, batch_size=128)
     generator = torch.Generator().manual_seed(1)
     uniform = [2 * torch.rand(3, 10, columns, generator=generator) - 1 for columns in (30, 1)]
-    order = [b for _ in range(34) for b in torch.randperm(300, generator=generator).split(128)][
-        :100
-    ]
-    for layer, width in enumerate((30, 30, 10)):
+    epochs = [torch.randperm(300, generator=generator).split(128) for _ in range(34)]
+    batches = [batch for epoch in epochs for batch in epoch][:100]
+    for layer, width in enumerate(widths):
         head = nn.Linear(width, 10)
         with torch.no_grad():
             head.weight.copy_(uniform[0][layer, :, :width] * width**-0.5)
             head.bias.copy_(uniform[1][layer, :, 0] * width**-0.5)
         adam = torch.optim.Adam(head.parameters(), lr=1e-3)
-        for batch in order:
+        for batch in batches:
             loss = F.cross_entropy(head(features[batch, layer, :width]), y[batch])
             adam.zero_grad()
             loss.backward()
@@ -556,9 +551,8 @@ def test_raising_steps_continues(run, tmp_path, short):
     assert status == 0 and f"continuing from step {short}" in out
     run(out=tmp_path / "at_once")
     assert_same(run.folder, tmp_path / "at_once")
-    assert (run.folder / "config.json").read_bytes() == (
-        tmp_path / "at_once/config.json"
-    ).read_bytes()
+    config, at_once = (f / "config.json" for f in (run.folder, tmp_path / "at_once"))
+    assert config.read_bytes() == at_once.read_bytes()
 
 
 def test_ctrl_c_says_how_to_continue(run, tmp_path, monkeypatch):
