@@ -25,8 +25,8 @@ def read_idx(path, item_shape):
     item_shape: the dimensions expected after the first one, (28, 28) for images, () for labels.
     Returns a uint8 array [count, *item_shape].
     Raises OSError if the file cannot be read; ValueError, in one line, if it is not such a file
-    from its first byte to its last. Never reads more than one byte past what the header promises,
-    and no more than MAX_BYTES. Source: the format is LeCun's; the checks are ours.
+    from its first byte to its last, or promises more than MAX_BYTES elements.
+    Source: the format is LeCun's; the checks are ours.
     """
     with open(path, "rb") as plain:
         is_gzip = plain.read(2) == b"\x1f\x8b"

@@ -3,7 +3,6 @@
 Below it, how a run's state is kept on disk.
 """
 
-import contextlib
 import io
 import os
 import zipfile
@@ -90,7 +89,7 @@ def write_whole(path, content):
 def save_checkpoint(path, config, step, log, model, optimizer):
     """Writes a run's state before its row of that step: log is the text of log.csv up to there.
 
-    Minibatches and probes depend on seed and step alone: no generator's state belongs to it.
+    Minibatches and probes depend on seed and step alone, so no generator's state is in it.
     """
     state = {"config": config, "step": step, "log": log}
     state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
@@ -102,16 +101,18 @@ def save_checkpoint(path, config, step, log, model, optimizer):
 def load_checkpoint(path):
     """Reads what save_checkpoint wrote, tensors on the CPU; nothing in the file can execute code.
 
-    Raises OSError if it cannot be read, ValueError if it is damaged or none of ours.
+    Raises OSError if it cannot be read, ValueError if it is damaged or not one of ours.
     """
-    # zipfile and torch.load raise a dozen types for a damaged file
-    with open(path, "rb") as file, contextlib.suppress(Exception):
-        intact = zipfile.ZipFile(file).testzip() is None  # torch.load passes over the checksums
+    file = io.BytesIO(path.read_bytes())
+    try:
+        damaged = zipfile.ZipFile(file).testzip()  # torch.load passes over the checksums
         file.seek(0)
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        if intact and checkpoint.keys() == {"config", "step", "log", "model", "optimizer"}:
-            return checkpoint
-    raise ValueError(
-        f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; "
-        "restore it, or remove the run's folder to train it again"
-    )
+        if damaged or checkpoint.keys() != {"config", "step", "log", "model", "optimizer"}:
+            raise ValueError("a part is damaged or missing")
+    except Exception as error:  # zipfile and torch.load raise a dozen types for a damaged file
+        raise ValueError(
+            f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; "
+            "restore it, or remove the run's folder to train it again"
+        ) from error
+    return checkpoint

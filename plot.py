@@ -101,8 +101,8 @@ def check_columns(folder, log, depth):
 class Run:
     """A run's log and the criteria that judge it.
 
-    Steps are NaN where a thing did not happen; accuracies are in 0..1 and, but for train_rows and
-    test_rows, smoothed by the median of 5 rows; a final value is the mean of the last 10 rows. R is
+    Steps are NaN where a thing did not happen; accuracies are in 0..1 and, but for the raw ones,
+    smoothed by the median of 5 rows; a final value is the mean of the last 10 rows. R is
     the mean rank of the hidden layers from the second on, R_deep that of the hidden layers
     l > depth / 2.
     Raises OSError or ValueError, in one line. Source: paper, Fig. 3, for the tunnel; the other
@@ -120,22 +120,25 @@ class Run:
 
         # judged on the rows at multiples of log_every, and of probe_every for what layers do
         on_grid = step % self.config["log_every"] == 0
-        self.steps, self.norm = step[on_grid], self.log["weight_norm"][on_grid]
-        self.last_norm = self.log["last_layer_norm"][on_grid]
-        self.train_rows = self.log["train_acc"][on_grid]
-        self.test_rows = self.log["test_acc"][on_grid]
-        self.train, self.test = smooth(self.train_rows), smooth(self.test_rows)
-        self.final = mean(self.test[-10:])
-        self.gap = max(self.train - self.test, default=np.nan)
-        self.fitted = first_from(self.steps, self.train >= 0.99)
-        self.train_half = first_from(self.steps, self.train >= (0.1 + mean(self.train[-10:])) / 2)
-        self.test_half = first_from(self.steps, self.test >= (0.1 + self.final) / 2)
-        self.test_when_fitted = mean(self.test[self.steps == self.fitted])
+        self.steps = step[on_grid]
+        self.weight_norm = self.log["weight_norm"][on_grid]
+        self.last_layer_norm = self.log["last_layer_norm"][on_grid]
+        self.raw_train_acc = self.log["train_acc"][on_grid]
+        self.raw_test_acc = self.log["test_acc"][on_grid]
+        self.train_acc = smooth(self.raw_train_acc)
+        self.test_acc = smooth(self.raw_test_acc)
+        self.final = mean(self.test_acc[-10:])
+        self.gap = max(self.train_acc - self.test_acc, default=np.nan)
+        self.fitted = first_from(self.steps, self.train_acc >= 0.99)
+        train_final = mean(self.train_acc[-10:])
+        self.train_half = first_from(self.steps, self.train_acc >= (0.1 + train_final) / 2)
+        self.test_half = first_from(self.steps, self.test_acc >= (0.1 + self.final) / 2)
+        self.test_when_fitted = mean(self.test_acc[self.steps == self.fitted])
         self.generalizes = bool(self.final >= 0.5)
         self.groks = bool(self.test_when_fitted < self.final / 2)
-        self.rest = rest(self.steps, self.test, self.final)  # (first step, last step)
+        self.rest = rest(self.steps, self.test_acc, self.final)  # (first step, last step)
         resting = (self.steps >= self.rest[0]) & (self.steps <= self.rest[1])
-        self.rest_level = mean(self.test[resting])
+        self.rest_level = mean(self.test_acc[resting])
         self.two_stages = bool(self.rest[1] - self.rest[0] >= 3000)
 
         self.probed = ~np.isnan(self.log["rank_1"])
@@ -162,12 +165,12 @@ class Run:
         return values[np.abs(self.probe_steps - self.fitted).argmin()]
 
     def norm_when_fitted(self):
-        return mean(self.norm[self.steps == self.fitted])
+        return mean(self.weight_norm[self.steps == self.fitted])
 
     def descent(self):
         """Which share of R is lost from the fitted step to 95 % of test accuracy's gain since."""
-        gain = self.test_when_fitted + 0.95 * (self.final - self.test_when_fitted)
-        settled = first_from(self.steps, (self.test >= gain) & (self.steps >= self.fitted))
+        level = self.test_when_fitted + 0.95 * (self.final - self.test_when_fitted)
+        settled = first_from(self.steps, (self.test_acc >= level) & (self.steps >= self.fitted))
         if np.isnan(settled):
             return np.nan
         later = self.R[np.abs(self.probe_steps - settled).argmin()]
@@ -344,7 +347,7 @@ def onsets(ax, run):
         ax.axvline(run.test_half, color=TEST, linestyle=":", linewidth=1.3, label=onset)
 
 
-def papers_accuracy(ax, run):
+def paper_accuracy(ax, run):
     """The curves of the paper's own Fig. 1, read off: data/README.md."""
     curves = np.genfromtxt(HERE / "data" / "paper_fig1.csv", delimiter=",", names=True)
     curves = curves[curves["n_train"] == run.n]
@@ -388,7 +391,7 @@ def fig1():
     runs = [paper_run(12, n) for n in (2000, 5000, 7000)]
     fig = a_column_each(runs, [rank, accuracy, probe])
     for ax, run in zip(fig.axes[3:6], runs, strict=True):
-        papers_accuracy(ax, run)
+        paper_accuracy(ax, run)
     return fig
 
 
@@ -454,12 +457,13 @@ def fig8():
     for run in runs + runs_there(PAPER_RUNS, seeds=SEEDS[1:]):
         style = {"color": colours[run.depth], "marker": markers[run.n], "alpha": 0.7}
         style["markersize"] = sizes[run.decay]
-        label = f"depth {run.depth}, n={run.n}"
+        # markers of one size in the legend
+        label = f"depth {run.depth}, n={run.n}" if run.decay == 0.01 else None
         for ax, x in zip(axes[0], (run.when_fitted(run.R), run.norm_when_fitted()), strict=True):
             ax.plot(x, 100 * run.test_when_fitted, linestyle="", label=label, **style)
     for ax in axes[0]:
         ax.axhline(50, color="gray", linestyle="-.", linewidth=0.9, label="test accuracy 50 %")
-    axes[0, 0].set(xlabel="R, mean rank of the hidden layers, when fitted")
+    axes[0, 0].set(xlabel="R, mean rank of the hidden layers from the second on, when fitted")
     axes[0, 0].set(ylabel="test accuracy when fitted (%)", ylim=(-5, 105))
     axes[0, 1].set(xlabel="weight norm when fitted")
     fig.suptitle("the larger the marker, the stronger the weight decay", fontsize=10)
@@ -474,14 +478,14 @@ def fig9():
         run = paper_run(*key)
         near = np.abs(run.steps - run.test_half) <= 12_000
         steps = run.steps[near] - run.test_half
-        column[0].plot(steps, 100 * run.test_rows[near], ".-", color=TEST)
+        column[0].plot(steps, 100 * run.raw_test_acc[near], ".-", color=TEST)
         column[0].set(ylabel="test accuracy (%)", ylim=(-5, 105))
         near_probes = np.abs(run.probe_steps - run.test_half) <= 12_000
         probe_steps = run.probe_steps[near_probes] - run.test_half
         live_units = run.hidden("live").mean(axis=0)[near_probes]
         column[1].plot(probe_steps, live_units, ".-", color="black")
         column[1].set(ylabel="live units,\nmean of hidden layers")
-        column[2].plot(steps[1:], np.diff(run.last_norm[near]), ".-", color="black")
+        column[2].plot(steps[1:], np.diff(run.last_layer_norm[near]), ".-", color="black")
         column[2].set(ylabel="last layer's norm,\nchange in 500 steps")
         column[0].set_title(f"depth {run.depth}, n={run.n}", fontsize=10)
         column[-1].set_xlabel("steps from test accuracy half-way")
@@ -542,7 +546,7 @@ def listed(values, form=",.0f"):
 
 
 def c1(seed):
-    """n=5000: the deeper, the later and the wider apart"""
+    """n=5000: the deeper, the later and the wider the gap (§2.1)"""
     runs = [paper_run(depth, 5000, seed=seed) for depth in DEPTHS]
     train, test = [run.train_half for run in runs], [run.test_half for run in runs]
     gaps, lags = [run.gap for run in runs], np.subtract(test, train)
@@ -552,7 +556,7 @@ def c1(seed):
 
 
 def c2(seed):
-    """n=2000, 5000: test accuracy rises once training is done"""
+    """n=2000, 5000: test accuracy rises once training is done (Fig. 1)"""
     runs = {n: paper_run(12, n, seed=seed) for n in (2000, 5000)}
     when_fitted = listed([run.test_when_fitted for run in runs.values()], ".2f")
     finals = listed([run.final for run in runs.values()], ".2f")
@@ -561,14 +565,14 @@ def c2(seed):
 
 
 def c3(seed):
-    """more data groks sooner, n=5000 before n=2000"""
+    """more data groks sooner, n=5000 before n=2000 (§2.2)"""
     more, less = paper_run(12, 5000, seed=seed), paper_run(12, 2000, seed=seed)
     numbers = f"test half-way {listed([more.test_half, less.test_half])}"
     return numbers, {"sooner": bool(more.test_half < less.test_half)}
 
 
 def c4(seed):
-    """n=7000: two stages at depth 8, 12, at 12 later and lower"""
+    """n=7000: two stages at depth 8, 12, at 12 later and lower (§2.1)"""
     d4, d8, d12 = (paper_run(depth, 7000, seed=seed) for depth in DEPTHS)
     parts = {
         "one at 4": not d4.two_stages,
@@ -578,14 +582,15 @@ def c4(seed):
         "second later at 12": bool(d8.rest[1] < d12.rest[1]),
         "lower at 12": bool(d12.rest_level < d8.rest_level),
     }
-    ends, levels = [d8.rest[1], d12.rest[1]], [d8.rest_level, d12.rest_level]
+    stages = listed([1 + run.two_stages for run in (d4, d8, d12)])
     halves = listed([run.test_half for run in (d4, d8, d12)])
-    numbers = f"second from {listed(ends)}; above {listed(levels, '.2f')}; half-way {halves}"
-    return numbers, parts
+    ends = listed([d8.rest[1], d12.rest[1]])
+    levels = listed([d8.rest_level, d12.rest_level], ".2f")
+    return f"stages {stages}; half-way {halves}; second from {ends}, above {levels}", parts
 
 
 def c5(seed):
-    """two stages: the ranks fall, rise, and fall again"""
+    """two stages: the ranks fall, rise, and fall again (§2.1, §3)"""
     keys = {
         "d8 n=7000": (8, 7000, 0.01),
         "d12 n=7000": (12, 7000, 0.01),
@@ -602,7 +607,7 @@ def c5(seed):
 
 
 def c6(seed):
-    """n=2000, 5000: test accuracy rises as the ranks descend"""
+    """n=2000, 5000: test accuracy rises as ranks descend (§2.2, §3)"""
     parts, falls = {}, []
     for n in (2000, 5000):
         for decay in DECAYS:
@@ -614,77 +619,85 @@ def c6(seed):
 
 
 def c7(seed):
-    """test accuracy and probe accuracy rise together"""
-    medians, parts = [], {}
+    """test accuracy and probe accuracy rise together (Fig. 1)"""
+    medians, least, parts = [], [], {}
     for n in (2000, 5000, 7000):
         run = paper_run(12, n, seed=seed)
-        test = run.test[np.isin(run.steps, run.probe_steps)]
+        test = run.test_acc[np.isin(run.steps, run.probe_steps)]
         correlations = [np.corrcoef(test, layer)[0, 1] for layer in run.hidden("probe")]
         medians.append(np.median(correlations))
+        least.append(min(correlations))
         parts[f"n={n}"] = bool(medians[-1] >= 0.8)
-    return f"correlation {listed(medians, '.2f')}", parts
+    numbers = f"correlation {listed(medians, '.2f')}"
+    return f"{numbers}; of the least layer {listed(least, '.2f')}", parts
 
 
 def c8(seed):
-    """ranks fall with the layer, tunnels grow with depth"""
+    """ranks fall with the layer, tunnels grow with depth (§2.2)"""
     parts, lengths = {}, []
-    for n, papers in ((5000, (1, 3, 6)), (7000, (1, 5, 6))):
+    for n, paper_lengths in ((5000, (1, 3, 6)), (7000, (1, 5, 6))):
         runs = [paper_run(depth, n, seed=seed) for depth in DEPTHS]
         lengths.append(listed([run.tunnel for run in runs]))
         parts[f"n={n} longer"] = increasing([run.tunnel for run in runs])
-        for run, length in zip(runs, papers, strict=True):
+        for run, length in zip(runs, paper_lengths, strict=True):
             parts[f"length n={n} d{run.depth}"] = abs(run.tunnel - length) <= 1
             parts[f"order n={n} d{run.depth}"] = bool((np.diff(run.final_ranks) <= 0).all())
-    return f"tunnels {' and '.join(lengths)}", parts
+    in_order = sum(holds for part, holds in parts.items() if part.startswith("order"))
+    return f"{in_order} of 6 networks in order; tunnels {' and '.join(lengths)}", parts
 
 
 def c9(seed):
-    """n=5000, 7000: norms fall and overlap, ranks do not"""
+    """n=5000, 7000: norms fall and overlap, ranks do not (§2.3)"""
     apart, falling, ranks, parts = [], [], [], {}
     for depth in DEPTHS:
-        a, b = paper_run(depth, 5000, seed=seed), paper_run(depth, 7000, seed=seed)
-        apart.append(100 * np.abs((a.norm - b.norm) / (a.norm + b.norm)).max())
-        falling.append(100 * min((np.diff(run.norm) < 0).mean() for run in (a, b)))
-        ranks.append(np.abs(a.hidden("rank")[-1] - b.hidden("rank")[-1]).max())
+        less, more = paper_run(depth, 5000, seed=seed), paper_run(depth, 7000, seed=seed)
+        mean_norm = (less.weight_norm + more.weight_norm) / 2
+        apart.append(100 * np.abs(less.weight_norm / mean_norm - 1).max())
+        falling.append(100 * min((np.diff(run.weight_norm) < 0).mean() for run in (less, more)))
+        ranks.append(np.abs(less.hidden("rank")[-1] - more.hidden("rank")[-1]).max())
         parts[f"overlap d{depth}"] = bool(apart[-1] <= 10)
         parts[f"fall d{depth}"] = bool(falling[-1] >= 90)
         parts[f"ranks d{depth}"] = bool(ranks[-1] >= 80)
-    numbers = f"norms ± {listed(apart, '.1f')} %; falling in {listed(falling)} % of rows"
+    numbers = f"norms fall in {listed(falling)} % of rows; ± {listed(apart, '.1f')} %"
     return f"{numbers}, ranks {listed(ranks)} apart", parts
 
 
 def c10(seed):
-    """n=2000: γ=0.005 fails, 0.01 groks, 0.05 has two stages"""
+    """n=2000: γ=0.005 fails, 0.01 groks, 0.05 has two stages (§3)"""
     low, middle, high = (paper_run(12, 2000, decay, seed) for decay in DECAYS)
     two_stages = high.generalizes and high.two_stages
     parts = {"fails": not low.generalizes, "groks": middle.groks, "two stages": two_stages}
-    return decay_numbers((low, middle, high)), parts
+    final, when_fitted, rested = decay_numbers((low, middle, high))
+    return f"{final}; {when_fitted}; {rested}", parts
 
 
 def c11(seed):
-    """n=5000: γ=0.005 just generalizes, 0.01 groks, 0.05: two"""
+    """n=5000: γ=0.005 does not grok, 0.01 does, 0.05 has two stages (§3)"""
     low, middle, high = (paper_run(12, 5000, decay, seed) for decay in DECAYS)
     without = low.generalizes and not low.groks
     two_stages = high.generalizes and high.two_stages
     parts = {"without": without, "groks": middle.groks, "two stages": two_stages}
-    return decay_numbers((low, middle, high)), parts
+    final, when_fitted, rested = decay_numbers((low, middle, high))
+    return f"{rested}; {when_fitted}; {final}", parts
 
 
 def decay_numbers(runs):
+    final = listed([run.final for run in runs], ".2f")
     when_fitted = listed([run.test_when_fitted for run in runs], ".2f")
-    finals = listed([run.final for run in runs], ".2f")
-    return f"final {finals}; when fitted {when_fitted}"
+    strongest = runs[-1]
+    rested = listed([strongest.rest[1] - strongest.rest[0]])
+    return f"final {final}", f"when fitted {when_fitted}", f"γ=0.05 rests {rested} steps"
 
 
 def c12(seed):
-    """n=7000: norms have no plateau while accuracy rises"""
+    """n=7000: norms have no plateau while accuracy rises (§4)"""
     changes, parts = [], {}
     for depth in (8, 12):
         run = paper_run(depth, 7000, seed=seed)
-        begin = first_from(run.steps, run.test >= 0.2)
-        end = first_from(run.steps, run.test >= 0.1 + 0.95 * (run.final - 0.1))  # from chance
+        begin = first_from(run.steps, run.test_acc >= 0.2)
+        end = first_from(run.steps, run.test_acc >= 0.1 + 0.95 * (run.final - 0.1))  # from chance
         during = (run.steps >= begin) & (run.steps <= end)
-        for name, norm in (("last layer", run.last_norm), ("network", run.norm)):
+        for name, norm in (("last layer", run.last_layer_norm), ("network", run.weight_norm)):
             before, after = norm[during][:-10], norm[during][10:]  # 5,000 steps apart
             # a rise of less than 5,000 steps shows nothing: NaN, which does not hold
             changes.append(100 * min(np.abs(after / before - 1), default=np.nan))
@@ -693,7 +706,7 @@ def c12(seed):
 
 
 def c13(seed):
-    """when fitted, rank and not norm tells who generalizes"""
+    """when fitted, rank and not norm tells who generalizes (abstract)"""
     runs = [paper_run(*key, seed) for key in PAPER_RUNS]
     by_rank = separation(runs, lambda run: -run.when_fitted(run.R))
     by_norm = separation(runs, lambda run: -run.norm_when_fitted())
@@ -760,19 +773,19 @@ def crossing(steps, accuracy, final):
 
 def print_fig1():
     """Half-way steps of training and test and final test accuracy: the paper's beside ours."""
-    papers = np.genfromtxt(HERE / "data" / "paper_fig1.csv", delimiter=",", names=True)
+    read_off = np.genfromtxt(HERE / "data" / "paper_fig1.csv", delimiter=",", names=True)
     print("\n| n | | training half-way | test half-way | final test accuracy |")
     print("|---|---|---|---|---|")
     for n in (2000, 5000, 7000):
-        curves = papers[papers["n_train"] == n]
-        papers_halves, papers_finals = [], []
+        curves = read_off[read_off["n_train"] == n]
+        paper_halves, paper_finals = [], []
         for column in ("train_acc", "test_acc"):
             seen = curves[~np.isnan(curves[column])]
             final = seen[column][-10:].mean()
-            papers_finals.append(final)
-            papers_halves.append(crossing(seen["step"], seen[column], final))
-        train_half, test_half = papers_halves
-        _, test_final = papers_finals
+            paper_finals.append(final)
+            paper_halves.append(crossing(seen["step"], seen[column], final))
+        train_half, test_half = paper_halves
+        _, test_final = paper_finals
         print(f"| {n} | the paper | {train_half:,.0f} | {test_half:,.0f} | {test_final:.3f} |")
         for run in runs_there([(12, n, 0.01)]):
             halves = f"{run.train_half:,.0f} | {run.test_half:,.0f}"
@@ -807,7 +820,7 @@ def stairs(run):
 
     NaN where that is under 0.2.
     """
-    after = run.test_rows[run.steps >= run.fitted]
+    after = run.raw_test_acc[run.steps >= run.fitted]
     if len(after) == 0 or run.final - after[0] < 0.2:
         return np.nan
     gains = np.diff(np.maximum.accumulate(after))  # to fall and come back is none
@@ -817,50 +830,50 @@ def stairs(run):
 
 def later_gain(run, row):
     """The median test accuracy of the 5,000 steps from the row after next, less the row's own."""
-    return np.median(run.test_rows[row + 2 : row + 12]) - run.test_rows[row]
+    return np.median(run.raw_test_acc[row + 2 : row + 12]) - run.raw_test_acc[row]
 
 
-def collapses(run):
+def drops(run):
     """The rows before training accuracy falls by over 0.05 in one row, from above 0.95.
 
     Of falls less than 5,000 steps apart the first; none of the last 5,000 steps.
     """
     rows = []
     for row in range(len(run.steps) - 11):
-        falls = run.train_rows[row] > 0.95 and run.train_rows[row + 1] < run.train_rows[row] - 0.05
-        if falls and (not rows or row - rows[-1] >= 10):
+        before, after = run.raw_train_acc[row : row + 2]
+        if before > 0.95 and after < before - 0.05 and (not rows or row - rows[-1] >= 10):
             rows.append(row)
     return rows
 
 
 def usual_help(run):
     """Of all rows above 0.95 training accuracy, the share with a later gain, to compare with."""
-    rows = np.flatnonzero(run.train_rows[:-11] > 0.95)
+    rows = np.flatnonzero(run.raw_train_acc[:-11] > 0.95)
     return mean(np.array([later_gain(run, row) > 0 for row in rows]))
 
 
 def print_runs():
     """Every run's criteria, and what is beyond the paper."""
     print("\n| run | fitted | test half-way | test when fitted | final | R at 4k ", end="")
-    print("| R when fitted | tunnel | unit death | stairs | collapses, helped (usual) ", end="")
+    print("| R when fitted | tunnel | unit death | stairs | drops, helped (usual) ", end="")
     print("| probe 1 | least probe |")
     print("|---" * 13 + "|")
     for run in runs_there(PAPER_RUNS):
         probes = [run.when_fitted(layer) for layer in run.hidden("probe")]
         early = mean(run.R[run.probe_steps == 4000])
-        falls = collapses(run)
-        helped = sum(later_gain(run, row) > 0 for row in falls)
+        dropped = drops(run)
+        helped = sum(later_gain(run, row) > 0 for row in dropped)
         cells = [
             listed([run.fitted]),
             listed([run.test_half if run.generalizes else np.nan]),
-            listed([run.test_when_fitted], ".2f"),
-            listed([run.final], ".2f"),
+            listed([run.test_when_fitted], ".3f"),
+            listed([run.final], ".3f"),
             listed([early]),
             listed([run.when_fitted(run.R)]),
             str(run.tunnel),
             f"{100 * unit_death(run):.0f} %",
             listed([stairs(run)]),
-            f"{len(falls)}, {helped} ({100 * usual_help(run):.0f} %)",
+            f"{len(dropped)}, {helped} ({100 * usual_help(run):.0f} %)",
             listed(probes[:1], ".2f"),
             listed([min(probes)], ".2f"),
         ]
@@ -868,7 +881,7 @@ def print_runs():
 
 
 def main(argv=None):
-    """The command line. Returns the exit status: 0, or 1 after a fault's one line."""
+    """The command line. Returns the exit status: 0, or 1 after one line on a fault."""
     parser = argparse.ArgumentParser(
         prog="plot.py",
         usage=argparse.SUPPRESS,

@@ -38,7 +38,7 @@ def numerical_rank(covariance, rtol=None):
     """How many singular values of a covariance matrix [d, d] are above the relative tolerance.
 
     rtol is by default matrix_rank's own, d * eps with the eps of float64, as in the authors'
-    implementation; footnote 4 of the paper reads max(n, d) * eps, but the matrix does not know n.
+    implementation; the paper reads max(n, d) * eps, but the matrix does not know n.
     Where d is under 10 or so, the rounding of float32 features can count as rank. Always on the
     CPU: eigenvalue routines of GPUs have failed on matrices of low rank. Source: paper, Section 2.
     """
@@ -70,7 +70,7 @@ def collapse_ratio(features, labels, covariance):
 
 
 def live_units(features):
-    """How many units are active on at least one image: features [n, d], before the ReLU, above 0.
+    """How many units are above 0, before the ReLU, on at least one image: features [n, d].
 
     Source: ours.
     """
@@ -179,7 +179,7 @@ def measure_layers(widths, train, test, generator):
 
 
 def main(argv=None):
-    """The command line. Returns the exit status: 0, or 1 after a fault's one line."""
+    """The command line. Returns the exit status: 0, or 1 after one line on a fault."""
     parser = argparse.ArgumentParser(
         prog="probes.py",
         usage=argparse.SUPPRESS,

@@ -1074,7 +1074,7 @@ def test_parts_of_claims_that_fail_alone(stage):
     stage(PAPER)
     for key in PAPER:  # norms that tell as well as the ranks do
         run = plot.paper_run(*key, 0)
-        run.norm = np.full(len(run.norm), 1 if run.test_when_fitted >= 0.5 else 2)
+        run.weight_norm = np.full(len(run.steps), 1 if run.test_when_fitted >= 0.5 else 2)
     assert plot.c13(0)[1] == {"rank ≥ 0.9": True, "above the norm": False}
 
 
@@ -1098,13 +1098,13 @@ def test_a_claim_needs_all_its_runs(stage, capsys, tmp_path):
 def test_beyond_the_paper(stage):
     stage(PAPER)
     run = plot.paper_run(12, 2000)
-    assert plot.stairs(run) == 6 and plot.collapses(run) == []
+    assert plot.stairs(run) == 6 and plot.drops(run) == []
     short = 2 * run.hidden("rank")[1:].size
     lost = (400 - run.hidden("rank")[1:]).sum()
     assert plot.unit_death(run) == pytest.approx(1 - short / lost)
-    run.train_rows[[110, 117, 160]] = 0.5  # the second comes too soon after the first
-    before, run.test_rows[159] = run.test_rows[159], 0.5
-    assert plot.collapses(run) == [109, 159]
+    run.raw_train_acc[[110, 117, 160]] = 0.5  # the second comes too soon after the first
+    before, run.raw_test_acc[159] = run.raw_test_acc[159], 0.5
+    assert plot.drops(run) == [109, 159]
     assert plot.later_gain(run, 159) == pytest.approx(before - 0.5)
     assert 0 < plot.usual_help(run) < 1
     assert plot.separation(list(plot.runs_there(PAPER)), lambda run: int(run.n == 5000)) == 0.8

@@ -252,7 +252,7 @@ def train_step(model, optimizer, images, targets):
 
 
 def train(config, folder, data_dir):
-    """Trains a run to its end and keeps its folder.
+    """Trains a run to its last step, with its log and checkpoint in its folder.
 
     config, folder, data_dir: as parse_args returns them. Raises OSError; ValueError, for the data
     or the folder; FloatingPointError, if training diverges: each in one line.
@@ -271,7 +271,7 @@ def train(config, folder, data_dir):
 
     model = scaled_mlp(config["depth"], config["width"], config["alpha"], config["seed"], dtype)
     model.to(device)
-    adam = torch.optim.AdamW if config["optimizer"] == "adamw" else torch.optim.Adam
+    adam = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config["optimizer"]]
     decay = config["weight_decay"]
     optimizer = adam(model.parameters(), config["lr"], weight_decay=decay, fused=True)
 
@@ -294,8 +294,9 @@ def train(config, folder, data_dir):
                 progress.show(row)
             if step < steps:
                 batch = next(batches)
-                inputs, wanted = images.index_select(0, batch), targets.index_select(0, batch)
-                train_step(model, optimizer, inputs, wanted)
+                batch_images = images.index_select(0, batch)
+                batch_targets = targets.index_select(0, batch)
+                train_step(model, optimizer, batch_images, batch_targets)
 
 
 class Progress:
@@ -324,7 +325,7 @@ class Progress:
 
 
 def main(argv=None):
-    """The command line. Returns the exit status: 0; 1 after a fault's one line; 130 for Ctrl-C."""
+    """The command line. Returns the exit status: 0; 1 after one line on a fault; 130 for Ctrl-C."""
     config, folder, data_dir = parse_args(argv)
     shown = os.path.relpath(folder)
     try:
