@@ -294,9 +294,8 @@ def train(config, folder, data_dir):
                 progress.show(row)
             if step < steps:
                 batch = next(batches)
-                batch_images = images.index_select(0, batch)
-                batch_targets = targets.index_select(0, batch)
-                train_step(model, optimizer, batch_images, batch_targets)
+                minibatch = [tensor.index_select(0, batch) for tensor in (images, targets)]
+                train_step(model, optimizer, *minibatch)
 
 
 class Progress:
