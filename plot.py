@@ -607,7 +607,7 @@ def c5(seed):
 
 
 def c6(seed):
-    """n=2000, 5000: test accuracy rises as ranks descend (§2.2, §3)"""
+    """n=2000, 5000: test accuracy rises as ranks fall (§2.2)"""
     parts, falls = {}, []
     for n in (2000, 5000):
         for decay in DECAYS:
@@ -658,7 +658,7 @@ def c9(seed):
         parts[f"overlap d{depth}"] = bool(apart[-1] <= 10)
         parts[f"fall d{depth}"] = bool(falling[-1] >= 90)
         parts[f"ranks d{depth}"] = bool(ranks[-1] >= 80)
-    numbers = f"norms fall in {listed(falling)} % of rows; ± {listed(apart, '.1f')} %"
+    numbers = f"fall in {listed(falling)} % of rows; norms ± {listed(apart, '.1f')} %"
     return f"{numbers}, ranks {listed(ranks)} apart", parts
 
 
@@ -706,7 +706,7 @@ def c12(seed):
 
 
 def c13(seed):
-    """when fitted, rank and not norm tells who generalizes (abstract)"""
+    """when fitted, rank, not norm, tells who generalizes (abstract)"""
     runs = [paper_run(*key, seed) for key in PAPER_RUNS]
     by_rank = separation(runs, lambda run: -run.when_fitted(run.R))
     by_norm = separation(runs, lambda run: -run.norm_when_fitted())
