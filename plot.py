@@ -658,7 +658,7 @@ def c9(seed):
         parts[f"overlap d{depth}"] = bool(apart[-1] <= 10)
         parts[f"fall d{depth}"] = bool(falling[-1] >= 90)
         parts[f"ranks d{depth}"] = bool(ranks[-1] >= 80)
-    numbers = f"fall in {listed(falling)} % of rows; norms ± {listed(apart, '.1f')} %"
+    numbers = f"fall in {listed(falling, '.1f')} % of rows; norms ± {listed(apart, '.1f')} %"
     return f"{numbers}, ranks {listed(ranks)} apart", parts
 
 
