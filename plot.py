@@ -102,9 +102,8 @@ class Run:
     """A run's log and the criteria that judge it.
 
     Steps are NaN where a thing did not happen; accuracies are in 0..1 and, but for the raw ones,
-    smoothed by the median of 5 rows; a final value is the mean of the last 10 rows. R is
-    the mean rank of the hidden layers from the second on, R_deep that of the hidden layers
-    l > depth / 2.
+    smoothed by the median of 5 rows; a final value is the mean of the last 10 rows. R is the mean
+    rank of the hidden layers from the second on, R_deep that of the hidden layers l > depth / 2.
     Raises OSError or ValueError, in one line. Source: paper, Fig. 3, for the tunnel; the other
     criteria are ours.
     """
@@ -347,10 +346,18 @@ def onsets(ax, run):
         ax.axvline(run.test_half, color=TEST, linestyle=":", linewidth=1.3, label=onset)
 
 
-def paper_accuracy(ax, run):
-    """The curves of the paper's own Fig. 1, read off: data/README.md."""
+def paper_curves(n):
+    """The paper's own Fig. 1 on n images, read off: fields step, train_acc, test_acc [points].
+
+    Accuracies are in 0..1, NaN where a curve could not be read. Source: data/README.md.
+    """
     curves = np.genfromtxt(HERE / "data" / "paper_fig1.csv", delimiter=",", names=True)
-    curves = curves[curves["n_train"] == run.n]
+    return curves[curves["n_train"] == n]
+
+
+def paper_accuracy(ax, run):
+    """The accuracies of the paper's own Fig. 1."""
+    curves = paper_curves(run.n)
     style = {"linestyle": ":", "linewidth": 1}
     for column, colour, what in (("train_acc", TRAIN, "training"), ("test_acc", TEST, "test")):
         label = f"the paper's {what}"
@@ -773,11 +780,10 @@ def crossing(steps, accuracy, final):
 
 def print_fig1():
     """Half-way steps of training and test and final test accuracy: the paper's beside ours."""
-    read_off = np.genfromtxt(HERE / "data" / "paper_fig1.csv", delimiter=",", names=True)
     print("\n| n | | training half-way | test half-way | final test accuracy |")
     print("|---|---|---|---|---|")
     for n in (2000, 5000, 7000):
-        curves = read_off[read_off["n_train"] == n]
+        curves = paper_curves(n)
         paper_halves, paper_finals = [], []
         for column in ("train_acc", "test_acc"):
             seen = curves[~np.isnan(curves[column])]
