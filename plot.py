@@ -779,23 +779,26 @@ def crossing(steps, accuracy, final):
 
 
 def print_fig1():
-    """Half-way steps of training and test and final test accuracy: the paper's beside ours."""
-    print("\n| n | | training half-way | test half-way | final test accuracy |")
-    print("|---|---|---|---|---|")
+    """Half-way steps of training and test, and final test accuracy: the paper's beside ours."""
+
+    def cell(halves, final):
+        return f"{listed(halves)} / {final:.3f}"
+
+    print("\n| n | the paper | seed 0 | seed 1 | seed 2 |\n|---|---|---|---|---|")
     for n in (2000, 5000, 7000):
         curves = paper_curves(n)
-        paper_halves, paper_finals = [], []
+        halves, finals = [], []
         for column in ("train_acc", "test_acc"):
             seen = curves[~np.isnan(curves[column])]
-            final = seen[column][-10:].mean()
-            paper_finals.append(final)
-            paper_halves.append(crossing(seen["step"], seen[column], final))
-        train_half, test_half = paper_halves
-        _, test_final = paper_finals
-        print(f"| {n} | the paper | {train_half:,.0f} | {test_half:,.0f} | {test_final:.3f} |")
-        for run in runs_there([(12, n, 0.01)]):
-            halves = f"{run.train_half:,.0f} | {run.test_half:,.0f}"
-            print(f"| {n} | seed {run.config['seed']} | {halves} | {run.final:.3f} |")
+            finals.append(seen[column][-10:].mean())
+            halves.append(crossing(seen["step"], seen[column], finals[-1]))
+        _, test_final = finals
+        cells = [cell(np.round(halves, -2), test_final)]  # read off no more exactly
+        for seed in SEEDS:
+            there = runs_there([(12, n, 0.01)], seeds=[seed])
+            ours = [cell([run.train_half, run.test_half], run.final) for run in there]
+            cells.append(ours[0] if ours else "–")
+        print(f"| {n} | {' | '.join(cells)} |")
 
 
 def print_separation():
