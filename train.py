@@ -326,16 +326,16 @@ class Progress:
 def main(argv=None):
     """The command line. Returns the exit status: 0; 1 after one line on a fault; 130 for Ctrl-C."""
     config, folder, data_dir = parse_args(argv)
-    shown = os.path.relpath(folder)
+    folder = Path(os.path.relpath(folder))
     try:
         check_folder(folder, config)
         if is_finished(folder, config["steps"]):
-            print(f"{shown}: finished, left alone; to train it anew, use another --out")
+            print(f"{folder}: finished, left alone; to train it anew, use another --out")
         else:
             train(config, folder, data_dir)
-        print(f"its summary and picture: python plot.py {shown}")
+        print(f"its summary and picture: python plot.py {folder}")
     except KeyboardInterrupt:
-        print(f"\n{shown}: stopped; the same command continues from the last checkpoint")
+        print(f"\n{folder}: stopped; the same command continues from the last checkpoint")
         return 130
     except (OSError, ValueError, FloatingPointError) as error:
         print(f"train.py: error: {error}", file=sys.stderr)
