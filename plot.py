@@ -553,7 +553,7 @@ def listed(values, form=",.0f"):
 
 
 def c1(seed):
-    """n=5000: the deeper, the later and the wider the gap (§2.1)"""
+    """n=5000: the deeper, the later (§2.1) and the more severe (Fig. 3)"""
     runs = [paper_run(depth, 5000, seed=seed) for depth in DEPTHS]
     train, test = [run.train_half for run in runs], [run.test_half for run in runs]
     gaps, lags = [run.gap for run in runs], np.subtract(test, train)
@@ -614,7 +614,7 @@ def c5(seed):
 
 
 def c6(seed):
-    """n=2000, 5000: test accuracy rises as ranks fall (§2.2)"""
+    """n=2000, 5000: test accuracy rises as ranks fall (§2.2, §3)"""
     parts, falls = {}, []
     for n in (2000, 5000):
         for decay in DECAYS:
