@@ -326,16 +326,16 @@ class Progress:
 def main(argv=None):
     """The command line. Returns the exit status: 0; 1 after one line on a fault; 130 for Ctrl-C."""
     config, folder, data_dir = parse_args(argv)
-    folder = Path(os.path.relpath(folder))
+    shown = os.path.relpath(folder)
     try:
         check_folder(folder, config)
         if is_finished(folder, config["steps"]):
-            print(f"{folder}: finished, left alone; to train it anew, use another --out")
+            print(f"{shown}: finished, left alone; to train it anew, use another --out")
         else:
             train(config, folder, data_dir)
-        print(f"its summary and picture: python plot.py {folder}")
+        print(f"its summary and picture: python plot.py {shown}")
     except KeyboardInterrupt:
-        print(f"\n{folder}: stopped; the same command continues from the last checkpoint")
+        print(f"\n{shown}: stopped; the same command continues from the last checkpoint")
         return 130
     except (OSError, ValueError, FloatingPointError) as error:
         print(f"train.py: error: {error}", file=sys.stderr)
