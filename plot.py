@@ -86,7 +86,7 @@ def read_log(folder):
 def check_columns(folder, log, depth):
     """Raises ValueError, in one line, if a log is not one of so many layers."""
     needed = {"train_acc", "test_acc", "weight_norm", "last_layer_norm", f"live_{depth - 1}"}
-    for quantity in ("rank", "effective", "collapse", "probe"):
+    for quantity in ("rank", "participation", "collapse", "probe"):
         needed.add(f"{quantity}_{depth}")
     if needed - log.keys() or f"probe_{depth + 1}" in log:
         raise ValueError(
@@ -322,9 +322,9 @@ def rank(ax, run):
     ax.set(ylabel="feature rank")
 
 
-def effective(ax, run):
-    layer_curves(ax, run, "effective")
-    ax.set(ylabel="effective rank")
+def participation(ax, run):
+    layer_curves(ax, run, "participation")
+    ax.set(ylabel="participation ratio")
 
 
 def probe(ax, run):
@@ -506,7 +506,7 @@ def one_run(folder):
         raise ValueError(f"{folder}: expected rows in log.csv to draw, found none yet")
     print_summary(run)
     fig, axes = panels(2, 3, sharey=False)
-    quantities = (accuracy, loss, weight_norm, rank, effective, probe)
+    quantities = (accuracy, loss, weight_norm, rank, participation, probe)
     for ax, panel in zip(axes.flat, quantities, strict=True):
         panel(ax, run)
         onsets(ax, run)
@@ -806,7 +806,9 @@ def print_separation():
     scores = {
         "R, mean rank": lambda run: -run.when_fitted(run.R),
         "last hidden layer's rank": lambda run: -run.when_fitted(run.hidden("rank")[-1]),
-        "effective rank": lambda run: -run.when_fitted(run.hidden("effective")[1:].mean(axis=0)),
+        "participation ratio": lambda run: -run.when_fitted(
+            run.hidden("participation")[1:].mean(axis=0)
+        ),
         "last hidden layer's live units": lambda run: -run.when_fitted(run.hidden("live")[-1]),
         "last hidden layer's collapse": lambda run: -run.when_fitted(run.hidden("collapse")[-1]),
         "last hidden layer's probe": lambda run: run.when_fitted(run.hidden("probe")[-1]),

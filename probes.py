@@ -45,7 +45,7 @@ def numerical_rank(covariance, rtol=None):
     return int(torch.linalg.matrix_rank(covariance.cpu(), rtol=rtol, hermitian=True))
 
 
-def effective_rank(covariance):
+def participation_ratio(covariance):
     """The participation ratio (tr C)^2 / tr(C^2) of a covariance matrix C [d, d], in 1..d.
 
     It weighs the directions that the numerical rank counts. NaN if C is zero. Source: ours.
@@ -127,7 +127,7 @@ def measure(model, train, test, seed, step, layers):
     train, test: pairs (images [n, 784], labels [n]); seed and step seed the linear probes;
     layers: whether to measure them, too. Losses are averaged over the 10 outputs.
     Raises FloatingPointError if training has diverged.
-    Source: the quantities of paper, Section 2; effective rank, collapse and live units are ours.
+    Source: the quantities of paper, Section 2; participation, collapse, live units are ours.
     """
     row, features = {"step": step}, {}
     for name, (images, labels) in (("train", train), ("test", test)):
@@ -161,12 +161,12 @@ def measure_layers(widths, train, test, generator):
     generator: for the linear probes. Ranks, collapse and live units are the test set's.
     """
     features, labels = test
-    columns = {"rank": [], "effective": [], "collapse": [], "live": []}
+    columns = {"rank": [], "participation": [], "collapse": [], "live": []}
     for layer, width in enumerate(widths):
         outputs = features[:, layer, :width].double()
         covariance = covariance_matrix(outputs)
         columns["rank"].append(numerical_rank(covariance))
-        columns["effective"].append(effective_rank(covariance))
+        columns["participation"].append(participation_ratio(covariance))
         columns["collapse"].append(collapse_ratio(outputs, labels, covariance))
         columns["live"].append(live_units(outputs))
     columns["live"].pop()  # the output layer has no ReLU

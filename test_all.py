@@ -340,14 +340,14 @@ def test_rank_of_known_matrices(rank):
         assert probes.numerical_rank(covariance) == min(rank, units)
 
 
-def test_effective_rank():
+def test_participation_ratio():
     """Known matrices; eigenvalues of numpy; and the participation ratio's bounds."""
-    assert probes.effective_rank(3 * torch.eye(7).double()) == pytest.approx(7)
-    assert probes.effective_rank(torch.diag(torch.tensor([4.0, 0, 0]))) == 1
-    assert np.isnan(probes.effective_rank(torch.zeros(3, 3)))
+    assert probes.participation_ratio(3 * torch.eye(7).double()) == pytest.approx(7)
+    assert probes.participation_ratio(torch.diag(torch.tensor([4.0, 0, 0]))) == 1
+    assert np.isnan(probes.participation_ratio(torch.zeros(3, 3)))
     features = np.random.default_rng(0).standard_normal((100, 6)) * [9, 5, 3, 2, 1, 0.1]
     values = np.linalg.eigvalsh(np.cov(features.T))
-    ours = probes.effective_rank(probes.covariance_matrix(torch.tensor(features)))
+    ours = probes.participation_ratio(probes.covariance_matrix(torch.tensor(features)))
     assert ours == pytest.approx(values.sum() ** 2 / (values**2).sum())
 
 
@@ -473,7 +473,7 @@ def test_log_and_config(run):
     log = np.genfromtxt(run.folder / "log.csv", delimiter=",", names=True)
     assert " ".join(log.dtype.names) == (
         "step train_loss train_acc test_loss test_acc weight_norm last_layer_norm "
-        "rank_1 rank_2 rank_3 effective_1 effective_2 effective_3 "
+        "rank_1 rank_2 rank_3 participation_1 participation_2 participation_3 "
         "collapse_1 collapse_2 collapse_3 live_1 live_2 probe_1 probe_2 probe_3"
     )
     assert log["step"].tolist() == [0, 10, 20, 30, 40, 60]
@@ -881,7 +881,8 @@ def write_run(folder, columns, depth=4, **settings):
     names = ["step", "train_acc", "test_acc", "train_loss", "test_loss"]
     names += ["weight_norm", "last_layer_norm"]
     for layer in range(1, depth + 1):
-        names += [f"{name}_{layer}" for name in ("rank", "effective", "collapse", "live", "probe")]
+        quantities = ("rank", "participation", "collapse", "live", "probe")
+        names += [f"{name}_{layer}" for name in quantities]
     lines = [",".join(names)]
     for row in range(len(columns["step"])):
         cells = [f"{columns[name][row]:g}" if name in columns else "" for name in names]
@@ -929,7 +930,7 @@ def test_plot_says_why_it_cannot(tmp_path, capsys, monkeypatch):
     (tmp_path / "another/log.csv").write_text("step,probe_2\n")
     shutil.copytree(tmp_path / "norows", tmp_path / "lacking")
     header = (tmp_path / "norows/log.csv").read_text()
-    (tmp_path / "lacking/log.csv").write_text(header.replace("effective_4,", ""))
+    (tmp_path / "lacking/log.csv").write_text(header.replace("participation_4,", ""))
     shutil.copytree(tmp_path / "norows", tmp_path / "torn")
     (tmp_path / "torn/config.json").write_text('{"depth": 4')
     cases = {"norows": "found none yet", "nolog": "log.csv", "another": "of 4 layers"}
@@ -1010,7 +1011,7 @@ def made_up_run(folder, key, fit, surges, tunnel, late=0, plateau=False):
         last = (290 if layer >= depth - tunnel else 310) - layer
         ranks = np.interp(steps - late, falls, [400, middle, 400, last]).round()
         columns |= {f"rank_{layer}": ranks, f"live_{layer - 1}": ranks + 2, f"probe_{layer}": probe}
-        columns |= {f"effective_{layer}": ranks / 10, f"collapse_{layer}": ranks / 100}
+        columns |= {f"participation_{layer}": ranks / 10, f"collapse_{layer}": ranks / 100}
     columns[f"live_{depth}"] = columns.pop("live_0")  # the output layer's is not read
     settings = {"n_train": n, "weight_decay": decay, "steps": 100_000}
     settings |= {"log_every": 500, "probe_every": 2000}
