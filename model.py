@@ -1,13 +1,19 @@
-"""The network, a deep ReLU MLP at an alpha-scaled initialization (paper, Section 2).
+"""The network, a deep ReLU MLP at an alpha-scaled initialization (paper, Section 2), and its loss.
 
-Below it, how a run's state is kept on disk.
+Below them, how a run's state is kept on disk.
 """
 
+import contextlib
+import fcntl
 import io
+import json
+import math
 import os
+import sys
 import zipfile
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -27,17 +33,18 @@ class MLP(nn.Module):
 
     def forward(self, x):
         """Images x [n, 784] in 0..1 -> outputs [n, 10]."""
-        return self.layer_outputs(x)[-1].to_dense()
+        return self.layer_outputs(x)[-1].to_dense()  # from oneDNN's layout, if it is in that
 
     def layer_outputs(self, x):
         """Images x [n, 784] -> the output of every linear layer, before the ReLU.
 
-        Returns a list: [n, width] depth - 1 times, then [n, 10]. Call .to_dense() on what you keep.
+        Returns a list: [n, width] depth - 1 times, then [n, 10]. They may be in oneDNN's layout,
+        which few functions take: call .to_dense() on what you keep.
         Source: the paper's features (Section 2, Probing Internal Features); before the ReLU, as in
         the authors' implementation.
         """
         if uses_onednn(x):
-            x = x.to_mkldnn()
+            x = x.to_mkldnn()  # of the activations it trains relu alone: see results/README.md
         outputs = [self.layers[0](x)]
         for layer in self.layers[1:]:
             outputs.append(layer(outputs[-1].relu()))
@@ -64,16 +71,30 @@ def scaled_mlp(depth, width, alpha, seed, dtype=torch.float32):
     """
     torch.manual_seed(seed)
     model = MLP(depth, width, dtype=torch.float64)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(alpha)
+    scale_parameters(model, alpha)
     return model.to(dtype)
+
+
+@torch.no_grad()
+def scale_parameters(model, factor):
+    """Multiplies every weight and every bias by a number, in place."""
+    for parameter in model.parameters():
+        parameter.mul_(factor)
+
+
+def loss_function(outputs, labels):
+    """Mean square error of outputs [n, 10] against one-hot labels, int64 [n]: a scalar.
+
+    Source: paper, Section 2; the mean over images and the 10 outputs, as in the authors'
+    implementation.
+    """
+    return F.mse_loss(outputs, F.one_hot(labels, 10).to(outputs))
 
 
 # ---- A run's state on disk ----
 
 
-def write_whole(path, content):
+def write_atomic(path, content):
     """Writes bytes so that a kill or a full disk leaves either the old file or the new one, whole.
 
     Raises OSError.
@@ -86,16 +107,115 @@ def write_whole(path, content):
     os.replace(temporary, path)
 
 
-def save_checkpoint(path, config, step, log, model, optimizer):
+@contextlib.contextmanager
+def lock(folder):
+    """Makes a run's folder, and keeps other processes from training in it.
+
+    Raises OSError, also where another process trains there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise BlockingIOError(
+            f"{folder}: another process is training this run; wait, or use another --out"
+        ) from None
+    except OSError as error:  # some network file systems have no locks
+        warning = f"{folder}: cannot be locked ({error.strerror}); do not train it twice at once"
+        print(warning, file=sys.stderr)
+    try:
+        yield
+    finally:
+        os.close(descriptor)  # which ends the lock; so does the end of the process
+
+
+def read_config(folder):
+    """Reads a run's settings, a dict. Raises OSError or ValueError, in one line."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+        return {**config}
+    except (ValueError, TypeError):
+        message = f"{path}: expected a run's settings in JSON, found damage; restore it"
+        raise ValueError(message) from None
+
+
+def write_config(folder, config):
+    """Writes a run's settings. Raises OSError."""
+    write_atomic(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+
+
+def machines(found, config, first_step):
+    """The settings, with "machines": those that trained a run, each with the step from which.
+
+    found: the settings in its folder; older ones have the keys of the only machine not in a list.
+    """
+    machine = {
+        "device": config["device"],
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+    only = [{"step": 0} | {name: found.get(name) for name in machine}] if "torch" in found else []
+    earlier = [other for other in found.get("machines", only) if other["step"] < first_step]
+    changed = []
+    for name, value in machine.items():
+        if earlier and earlier[-1].get(name) != value:
+            changed.append(f"{name} {value}, before {earlier[-1].get(name)}")
+    if changed:
+        told = f"continuing on another machine ({'; '.join(changed)})"
+        print(f"{told}: the last digits will differ from an unbroken run's", flush=True)
+    if changed or not earlier:
+        earlier = [*earlier, {"step": first_step} | machine]
+    config = found | config | {"machines": earlier}
+    return {name: value for name, value in config.items() if name not in machine}
+
+
+def add_row(log, row):
+    """The log's text with a row {column: value} more; the first row names the columns.
+
+    A field is empty where nothing was measured, or no finite number.
+    """
+    header = log.partition("\n")[0] or ",".join(row)
+    fields = []
+    for name in header.split(","):
+        value = row.get(name, math.nan)
+        text = f"{value:.6g}" if isinstance(value, float) else str(value)
+        fields.append(text if math.isfinite(value) else "")
+    return (log or header + "\n") + ",".join(fields) + "\n"
+
+
+def is_finished(folder, steps):
+    """Whether the log is whole and its last row, with its line's end, is that of the last step.
+
+    make and claims.py ask the same in their own words, and a test asks all three.
+    """
+    path = folder / "log.csv"
+    text = path.read_bytes().decode(errors="replace") if path.exists() else ""
+    *lines, end = text.split("\n")
+    whole = text.startswith("step,") and "\r" not in text and end == ""
+    even = len({line.count(",") for line in lines}) == 1
+    return whole and even and lines[-1].startswith(f"{steps},")
+
+
+def save_checkpoint(folder, config, step, log, model, optimizer, held_norm):
     """Writes a run's state before its row of that step: log is the text of log.csv up to there.
 
-    Minibatches and probes depend on seed and step alone, so no generator's state is in it.
+    held_norm: the weight norm at its first step, which --hold-norm keeps. Minibatches and probes
+    depend on seed and step alone, so no generator's state is in it.
     """
-    state = {"config": config, "step": step, "log": log}
+    state = {"config": config, "step": step, "log": log, "held_norm": held_norm}
     state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    write_checkpoint(folder, state)
+
+
+def write_checkpoint(folder, state):
+    """Writes a state as save_checkpoint makes it and load_checkpoint returns it. Raises OSError."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_whole(path, buffer.getbuffer())
+    write_atomic(folder / "checkpoint.pt", buffer.getbuffer())
 
 
 def load_checkpoint(path):
@@ -108,8 +228,10 @@ def load_checkpoint(path):
         damaged = zipfile.ZipFile(file).testzip()  # torch.load passes over the checksums
         file.seek(0)
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        if damaged or checkpoint.keys() != {"config", "step", "log", "model", "optimizer"}:
+        if damaged or not checkpoint.keys() >= {"config", "step", "log", "model", "optimizer"}:
             raise ValueError("a part is damaged or missing")
+    except MemoryError:
+        raise
     except Exception as error:  # zipfile and torch.load raise a dozen types for a damaged file
         raise ValueError(
             f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; "

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from data import DATA_DIR, load_mnist, minibatches
-from model import MLP, load_checkpoint
+from model import MLP, load_checkpoint, loss_function
 
 
 @torch.no_grad()
@@ -137,14 +137,14 @@ def measure(model, train, test, seed, step, layers):
         else:
             with torch.no_grad():
                 outputs = torch.cat([model(chunk) for chunk in images.split(1000)])
-        row[f"{name}_loss"] = F.mse_loss(outputs, F.one_hot(labels, 10).to(outputs)).item()
+        row[f"{name}_loss"] = loss_function(outputs, labels).item()
         row[f"{name}_acc"] = (outputs.argmax(dim=1) == labels).double().mean().item()
     row["weight_norm"] = weight_norm(model)
     row["last_layer_norm"] = weight_norm(model.layers[-1])
     if not all(map(math.isfinite, row.values())):
         raise FloatingPointError(
             f"diverged by step {step}, training loss {row['train_loss']}: expected finite numbers; "
-            "try a smaller --lr or --alpha"
+            "try a smaller --lr, --alpha or --weight-decay"
         )
     if layers:
         widths = [layer.out_features for layer in model.layers]

@@ -480,13 +480,15 @@ def test_log_and_config(run):
     assert np.isnan(log["rank_1"]).tolist() == [False, False, True, False, False, False]
     assert not np.isnan(log["test_acc"]).any() and not np.isnan(log["last_layer_norm"]).any()
     config = json.loads((run.folder / "config.json").read_text())
-    assert config["alpha"] == 4 and config["torch"] == torch.__version__
-    assert config["threads"] == torch.get_num_threads()
-    assert config["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
+    assert config["alpha"] == 4
+    machine = {"step": 0, "device": "cpu", "torch": torch.__version__}
+    machine["threads"] = torch.get_num_threads()
+    machine["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    assert config["machines"] == [machine]
     settings = json.dumps(config)
     assert str(run.folder) not in settings and '"/' not in settings  # no absolute path
     assert re.search(r"step +60 of 60 .*training loss .* test ", out)
-    assert f"python plot.py {os.path.relpath(run.folder)}\n" in out
+    assert f"{sys.executable} plot.py {run.folder}\n" in out
     # the last row is the state after 60 steps
     network, row = model.MLP(3, 16), log[-1]
     network.load_state_dict(model.load_checkpoint(run.folder / "checkpoint.pt")["model"])
@@ -516,9 +518,10 @@ def test_run_names():
         "--optimizer adam": "d12-n5000-a8-wd0.01-s0-adam",
         "--data-dir /x/fashion --log-every 250": "d12-n5000-a8-wd0.01-s0-logevery250-fashion",
         "--data-dir /x/data": "d12-n5000-a8-wd0.01-s0-data",
+        "--hold_norm --steps=1e3": "d12-n5000-a8-wd0.01-s0-holdnorm-steps1000",
     }
     for arguments, name in names.items():
-        assert train.parse_args(arguments.split())[1] == HERE / "results" / name
+        assert train.parse_args(arguments.split())[1].resolve() == HERE / "results" / name
 
 
 def test_same_seed_same_bytes_and_measuring_changes_nothing(run, tmp_path):
@@ -535,7 +538,7 @@ def test_finished_run_is_left_alone(run):
     run()
     before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in run.folder.iterdir()}
     status, out, _ = run()
-    assert status == 0 and "finished" in out
+    assert status == 0 and "finished before" in out
     (run.folder / "checkpoint.pt").rename(run.folder.parent / "checkpoint.pt")  # as committed
     assert run()[0] == 0
     (run.folder.parent / "checkpoint.pt").rename(run.folder / "checkpoint.pt")
@@ -568,7 +571,7 @@ def test_ctrl_c_says_how_to_continue(run, tmp_path, monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     status, out, _ = run()
     signal.signal(signal.SIGINT, before)
-    assert status == 130 and "the same command continues" in out
+    assert status == 130 and "stopped at step 20; the same command goes on from step 10" in out
     monkeypatch.undo()
     status, out, _ = run()
     assert status == 0 and "continuing from step 10" in out
@@ -617,9 +620,10 @@ def test_kill_fuzz(tiny, tmp_path):
 
 def test_second_process_is_refused(run):
     run("--steps", 20)
-    with open(run.folder / "log.csv", "ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        status, _, error = run()
+    other = os.open(run.folder, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    status, _, error = run()
+    os.close(other)
     assert_one_line(status, error, "another process is training this run")
     assert run()[0] == 0  # the lock went with its holder
 
@@ -653,7 +657,7 @@ def test_folder_lost_or_unusable(run, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     assert_one_line(*run(out=tmp_path / "file/run")[::2], "file")
     assert_one_line(*run(out=tmp_path / "file")[::2], "file")
-    monkeypatch.setattr(train.Progress, "show", lambda *_: shutil.rmtree(run.folder))
+    monkeypatch.setattr(train, "show_progress", lambda *_: shutil.rmtree(run.folder))
     assert_one_line(*run()[::2], "checkpoint.pt")
 
 
@@ -681,23 +685,20 @@ def test_changed_configuration_is_refused(run, arguments, said):
     assert contents(run.folder)[0] == before
 
 
-def test_changed_data_or_threads_are_refused(run, tiny, tmp_path):
+def test_changed_data_are_refused(run, tiny, tmp_path):
     run("--steps", 20)
     shutil.copytree(tiny, tmp_path / tiny.name)
     (tmp_path / tiny.name / "t10k-labels-idx1-ubyte").write_bytes(zeros(200))
     assert_one_line(*run("--data-dir", tmp_path / tiny.name)[::2], "data_sha256")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(threads + 1)
-    try:
-        assert_one_line(*run()[::2], f"threads is {threads} there", "OMP_NUM_THREADS")
-    finally:
-        torch.set_num_threads(threads)
 
 
-def test_a_run_goes_on_only_on_its_kind_of_processor(run, monkeypatch):
+def test_a_run_goes_on_on_another_machine_and_says_so(run, monkeypatch):
     run("--steps", 20)
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "ANOTHER")
-    assert_one_line(*run()[::2], "cpu_capability is", "there and ANOTHER here")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    _, out, _ = run()
+    assert "(threads 7, before 1): the last digits will differ" in out
+    machines = json.loads((run.folder / "config.json").read_text())["machines"]
+    assert [(machine["step"], machine["threads"]) for machine in machines] == [(0, 1), (20, 7)]
 
 
 def damage(name, change):
@@ -781,7 +782,7 @@ def test_divergence_stops_with_the_last_good_row(run, tiny, capsys):
     status, _, error = run("--lr", 4e9)
     assert_one_line(status, error, "diverged by step", "smaller --lr")
     status = probes.main([str(run.folder), f"--data-dir={tiny}"])
-    assert_one_line(status, capsys.readouterr().err, "diverged by step")
+    assert status == 0  # the checkpoint is of the last finite state
     log = plot.read_log(run.folder)
     assert len(log["step"]) >= 1 and np.isfinite(log["train_loss"]).all()
 
@@ -802,14 +803,14 @@ def test_divergence_stops_with_the_last_good_row(run, tiny, capsys):
         "--lr 0",
         "--batch-size 0",
         "--steps -1",
-        "--steps 1e5",
+        "--steps 1e10",
+        "--steps 1.5",
         "--seed -1",
         "--seed 4294967296",
         "--optimizer sgd",
         "--dtype float16",
         "--device tpu",
         "--log-every 0",
-        "--probe-every 30",
         "--unknown 1",
         "--dept 4",
         "stray",
