@@ -36,6 +36,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+import claims
 import data
 import model
 import plot
@@ -393,7 +394,7 @@ def test_cheap_ranks_are_the_plain_ranks(trained):
     double = model.MLP(8, 100).double()
     double.load_state_dict(network.state_dict())
     exact = probes.layer_features(double, x.double())
-    log = plot.read_log(out)
+    _, log = claims.read_run(out)
     ranks = []
     for number, layer in enumerate(network.layers, start=1):
         ours, theirs = (x[:, number - 1, : layer.out_features] for x in (features, exact))
@@ -783,7 +784,7 @@ def test_divergence_stops_with_the_last_good_row(run, tiny, capsys):
     assert_one_line(status, error, "diverged by step", "smaller --lr")
     status = probes.main([str(run.folder), f"--data-dir={tiny}"])
     assert status == 0  # the checkpoint is of the last finite state
-    log = plot.read_log(run.folder)
+    _, log = claims.read_run(run.folder)
     assert len(log["step"]) >= 1 and np.isfinite(log["train_loss"]).all()
 
 
@@ -833,18 +834,13 @@ def test_a_network_too_large_gets_one_line(run):
     assert_one_line(*run("--width", 10**9)[::2], "expected memory", "--width")
 
 
-def test_plotting_needs_no_torch():
-    command = [sys.executable, "-c", "import sys, plot; sys.exit('torch' in sys.modules)"]
-    assert subprocess.run(command, cwd=HERE, check=False).returncode == 0
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_agrees_with_the_cpu(run, tmp_path):
     run()
     run("--device", "cuda", out=tmp_path / "cuda")
     for ours, theirs in zip(contents(run.folder)[2], contents(tmp_path / "cuda")[2], strict=True):
         torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-4)
-    cpu, cuda = plot.read_log(run.folder), plot.read_log(tmp_path / "cuda")
+    cpu, cuda = (claims.read_run(folder)[1] for folder in (run.folder, tmp_path / "cuda"))
     for name in ("rank_1", "rank_2", "rank_3", "live_1", "live_2"):
         assert cpu[name][0] == cuda[name][0]
 
@@ -856,7 +852,7 @@ def test_probes_table(run, tiny, capsys):
     run()
     assert probes.main([str(run.folder), "--data-dir", str(tiny)]) == 0
     table = capsys.readouterr().out.splitlines()
-    log = plot.read_log(run.folder)
+    _, log = claims.read_run(run.folder)
     for layer, line in enumerate(table[2:], start=1):
         number, rank, literal, live, accuracy, norm = line.split()
         assert int(number) == layer and int(rank) == log[f"rank_{layer}"][-1]
@@ -872,80 +868,76 @@ def test_probes_table(run, tiny, capsys):
 
 
 def write_run(folder, columns, depth=4, **settings):
-    """A run folder with a log made up by the test: {column: values}."""
+    """A run's folder with a log made up by the test: {column: values}."""
     folder.mkdir(parents=True)
-    config = {"depth": depth, "width": 400, "n_train": 10, "weight_decay": 0.01, "steps": 10_000}
-    config |= {"seed": 0, "log_every": 500, "probe_every": 500}
+    config = {"depth": depth, "width": 400, "n_train": 10, "weight_decay": 0.01, "seed": 0}
     config |= {"alpha": 8.0, "lr": 1e-3, "batch_size": 200, "optimizer": "adamw"}
-    config["data"] = "data"
+    config |= {"dtype": "float32", "steps": 10_000, "log_every": 500, "probe_every": 500}
     (folder / "config.json").write_text(json.dumps(config | settings))
-    names = ["step", "train_acc", "test_acc", "train_loss", "test_loss"]
+    names = ["step", "train_loss", "train_acc", "test_loss", "test_acc"]
     names += ["weight_norm", "last_layer_norm"]
-    for layer in range(1, depth + 1):
-        quantities = ("rank", "participation", "collapse", "live", "probe")
-        names += [f"{name}_{layer}" for name in quantities]
+    for quantity in ("rank", "participation", "collapse", "live", "probe"):
+        names += [f"{quantity}_{layer}" for layer in range(1, depth + 1)]
     lines = [",".join(names)]
     for row in range(len(columns["step"])):
-        cells = [f"{columns[name][row]:g}" if name in columns else "" for name in names]
+        cells = [f"{columns[name][row]:.7g}" if name in columns else "" for name in names]
         lines.append(",".join(cells))
     (folder / "log.csv").write_text("\n".join([*lines, ""]))
     return folder
 
 
-def test_read_log_leaves_an_unfinished_line_and_names_a_bad_one(tmp_path):
-    folder = write_run(tmp_path / "r", {"step": [0, 500], "test_acc": [0.1, 0.5]})
-    whole = (folder / "log.csv").read_text()
-    (folder / "log.csv").write_text(whole + "1000,0.")
-    log = plot.read_log(folder)
-    assert log["step"].tolist() == [0, 500] and log["test_acc"].tolist() == [0.1, 0.5]
-    assert np.isnan(log["rank_1"]).all()
-    for bad in ("1000,0.\n", whole.splitlines()[1] + "\n", "x\n"):
-        (folder / "log.csv").write_text(whole + bad)
-        with pytest.raises(ValueError, match=r"log.csv: expected 27 numbers in line 4"):
-            plot.read_log(folder)
-
-
 @pytest.mark.parametrize("count", [1, 2, 41])
-def test_plot_draws_what_is_there(tmp_path, monkeypatch, capsys, count):
-    monkeypatch.setattr(plot, "HERE", tmp_path)
+def test_a_run_is_drawn_also_while_it_trains(tmp_path, capsys, count):
     steps = np.arange(count) * 500.0
-    rising = dict.fromkeys(("train_acc", "test_acc", "train_loss"), 0.1 + steps / 30_000)
-    folder = write_run(tmp_path / "some", {"step": steps} | rising)
+    columns = {"step": steps, "rank_1": 400 + 0 * steps}
+    columns |= dict.fromkeys(("train_acc", "test_acc", "train_loss"), 0.1 + steps / 30_000)
+    folder = write_run(tmp_path / "fig1", columns)
+    with open(folder / "log.csv", "a") as log:
+        log.write("1000,0.")  # a line that is not there yet
     assert plot.main([str(folder)]) == 0
-    assert (tmp_path / "figures/some.png").read_bytes().startswith(b"\x89PNG")
-    assert "training accuracy 99 %:" in capsys.readouterr().out
-    assert plot.main([str(folder), "--format", "svg"]) == 0
-    assert (tmp_path / "figures/some.svg").stat().st_size > 1000
+    assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
+    last = columns["test_acc"][-1]
+    said = f"fig1: step {steps[-1]:,.0f} of 10,000\n  last row: training accuracy {last:.3f}, test"
+    assert said in capsys.readouterr().out
+    assert plot.main([str(folder), "--out", str(tmp_path / "x/y.svg")]) == 0
+    assert (tmp_path / "x/y.svg").stat().st_size > 1000
 
 
-def test_plot_says_why_it_cannot(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(plot, "HERE", tmp_path)
-    plot.paper_run.cache_clear()
-    write_run(tmp_path / "norows", {"step": []})
-    shutil.copytree(tmp_path / "norows", tmp_path / "nolog")
-    (tmp_path / "nolog/log.csv").unlink()
-    shutil.copytree(tmp_path / "norows", tmp_path / "noheader")
-    (tmp_path / "noheader/log.csv").write_text("")
-    shutil.copytree(tmp_path / "norows", tmp_path / "results/d12-n2000-a8-wd0.01-s0")
-    shutil.copytree(tmp_path / "norows", tmp_path / "another")
-    (tmp_path / "another/log.csv").write_text("step,probe_2\n")
-    shutil.copytree(tmp_path / "norows", tmp_path / "lacking")
-    header = (tmp_path / "norows/log.csv").read_text()
-    (tmp_path / "lacking/log.csv").write_text(header.replace("participation_4,", ""))
-    shutil.copytree(tmp_path / "norows", tmp_path / "torn")
-    (tmp_path / "torn/config.json").write_text('{"depth": 4')
-    cases = {"norows": "found none yet", "nolog": "log.csv", "another": "of 4 layers"}
-    cases["lacking"] = "of 4 layers"
-    cases |= {"noheader": "expected a header", "torn": "settings in JSON"}
-    for name, said in (cases | {"missing": "no config.json"}).items():
-        assert plot.main([str(tmp_path / name)]) == 1
-        assert_one_line(1, capsys.readouterr().err, said)
-    for figure, said in (("fig1", "under way; make runs SEEDS"), ("fig2", "d4-n5000")):
-        assert plot.main([figure]) == 1
-        assert_one_line(1, capsys.readouterr().err, said)
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("config.json", None, "found no config.json"),
+        ("log.csv", None, "found none"),
+        ("log.csv", lambda text: "", "found none"),
+        ("log.csv", lambda text: text.splitlines()[0] + "\n", "found none"),
+        ("log.csv", lambda text: text.replace("rank_4", "other"), "a log of 4 layers"),
+        ("log.csv", lambda text: text.replace("\n", "\r\n"), "a log of 4 layers"),
+        ("log.csv", lambda text: text + "1000,0.\n", "27 numbers in line 4"),
+        ("log.csv", lambda text: text + text.splitlines()[1] + "\n", "27 numbers in line 4"),
+        ("log.csv", lambda text: text.replace("500,", "x,"), "27 numbers in line 3"),
+        ("config.json", lambda text: text[:9], "a run's settings"),
+        ("config.json", lambda text: "[1]", "a run's settings"),
+        ("config.json", lambda text: text.replace('"depth": 4', '"depth": 3'), "of 3 layers"),
+    ],
+)
+def test_plot_says_why_it_cannot(tmp_path, capsys, name, change, said):
+    path = write_run(tmp_path / "r", {"step": [0, 500], "test_acc": [0.1, 0.5]}) / name
+    path.unlink() if change is None else path.write_text(change(path.read_text()), newline="")
+    status = plot.main([str(tmp_path / "r")])
+    assert_one_line(status, capsys.readouterr().err, said, str(tmp_path))
 
 
-def test_criteria_on_made_up_curves(tmp_path, capsys):
+def test_plot_names_what_it_draws(capsys):
+    status = plot.main(["Fig2"])
+    assert_one_line(status, capsys.readouterr().err, "fig1, fig1_accuracy", "found Fig2")
+
+
+def test_plotting_needs_no_torch_and_leaves_pyplot_alone():
+    code = "import sys, plot; sys.exit(bool({'torch', 'matplotlib.pyplot'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=HERE, check=False).returncode == 0
+
+
+def test_criteria_on_made_up_curves(tmp_path):
     """A run that fits at 3,000 and generalizes in two stages, 4,000-5,000 and 9,000-10,000."""
     steps = np.arange(61) * 500.0
     test = np.interp(steps, [0, 4000, 5000, 9000, 10_000], [0.1, 0.1, 0.5, 0.5, 0.9])
@@ -953,43 +945,59 @@ def test_criteria_on_made_up_curves(tmp_path, capsys):
     columns = {"step": steps, "train_acc": np.where(steps >= 3000, 1.0, 0.1), "test_acc": test}
     columns |= {f"rank_{layer}": ranks + 10 * layer for layer in (1, 2, 3)}
     columns["weight_norm"] = 300 - steps / 1000
-    run = plot.Run(write_run(tmp_path / "r", columns))
-    assert run.fitted == run.train_half == 3000 and run.test_half == 5000
-    assert run.test_when_fitted == pytest.approx(0.1) and run.norm_when_fitted() == 297
+    run = claims.Run(write_run(tmp_path / "r", columns))
+    assert run.fit_step == run.train_half == 3000 and run.test_half == 5000
+    assert run.test_acc_at_fit == pytest.approx(0.1) and run.norm_at_fit == 297
     assert run.groks and run.generalizes and run.final == pytest.approx(0.9)
     assert run.gap == pytest.approx(0.9)
-    assert run.rest == (5000, 9000) and run.two_stages and run.rest_level == pytest.approx(0.5)
-    assert run.tunnel == 3 and run.tunnel_rank == 300
-    assert run.R[-1] == pytest.approx(225) and run.R_deep[-1] == pytest.approx(230)
-    assert run.when_fitted(run.R) == 425
+    assert (run.plateau_begin, run.plateau_end) == (5000, 9000) and run.two_stages
+    assert run.plateau_level == pytest.approx(0.5)
+    assert run.tunnel_length == 3 and run.tunnel_threshold == 300
+    assert run.mean_rank[-1] == pytest.approx(225)
+    assert run.deep_mean_rank[-1] == pytest.approx(230)
+    assert run.at_fit(run.mean_rank) == 425
     # 95 % of the gain is made at 10,000: R is 360 - 160 / 3 + 25 there
     assert run.descent() == pytest.approx(1 - (360 - 160 / 3 + 25) / 425, abs=1e-3)
     assert run.double_descent() == (330, 390, 230)
-    plot.print_summary(run)
-    told = [line.split(":")[1].strip() for line in capsys.readouterr().out.splitlines()]
-    steps = ["step 3,000", "step 3,000", "step 5,000", "10.0 %", "90.0 %", "90.0 points"]
-    assert told[1:] == [*steps, "step 5,000 to 9,000", "3 of 3 hidden layers"]
+    told = "\n".join(claims.summary(run))
+    for line in ("half-way: at step 5,000\n", "plateau of test accuracy: at step 5,000 to 9,000\n"):
+        assert line in told
+    for line in ("fitted: 0.100\n", "last 10 rows: 0.900\n", "under 300: 3 of 3 hidden layers"):
+        assert line in told
+
+
+def test_a_log_that_starts_late_tells_what_holds_from_its_first_row(tmp_path):
+    steps = 4000 + np.arange(9) * 500.0
+    columns = {"step": steps, "train_acc": np.ones(9), "test_acc": np.full(9, 0.3)}
+    columns |= dict.fromkeys(("rank_1", "rank_2", "rank_3"), np.full(9, 400))
+    told = "\n".join(claims.summary(claims.Run(write_run(tmp_path / "r", columns))))
+    assert "of 10,000, from 4,000\n" in told and "0.99: by step 4,000\n" in told
+
+
+def test_the_first_row_is_not_hidden_by_its_neighbours():
+    assert claims.smooth(np.array([0.1, 1, 1, 1, 0, 1])).tolist() == [0.1, 1, 1, 1, 1, 1]
+    assert claims.first_from(np.arange(4), np.array([False, True, True, True])) == 1
 
 
 def test_the_tunnel_is_that_of_the_last_step(tmp_path):
     columns = {"step": np.array([0, 500, 750]), "rank_1": [400, 400, 299]}
     columns |= {f"rank_{layer}": [400, 400, 300] for layer in (2, 3)}
-    assert plot.Run(write_run(tmp_path / "r", columns)).tunnel == 1
+    assert claims.Run(write_run(tmp_path / "r", columns)).tunnel_length == 1
 
 
-def test_rest_ends_where_accuracy_moves():
+def test_plateau_ends_where_accuracy_moves():
     steps = np.arange(10) * 1000
     test = np.array([0.1, 0.3, 0.31, 0.32, 0.33, 0.6, 0.6, 0.89, 0.9, 0.9])
-    assert plot.rest(steps, test, 0.9) == (1000, 3000)
-    assert np.isnan(plot.rest(steps, test, 0.3)).all()
+    assert claims.plateau(steps, test, 0.9) == (1000, 3000)
+    assert np.isnan(claims.plateau(steps, test, 0.3)).all()
 
 
-def made_up_run(folder, key, fit, surges, tunnel, late=0, plateau=False):
+def made_up_run(folder, key, fit, surges, tunnel, late=0, still=False):
     """A run of 201 rows that fits half-way at step fit, and whose test accuracy rises in surges.
 
     Each surge is (begin, end, level). Its ranks, 2 short of the live units below, fall from 400
     with the first one, rise, and fall with the last one to a tunnel of that length; ranks and probe
-    accuracies come so many steps late. With plateau the norms do not move.
+    accuracies come so many steps late. The norms fall unless they are still.
     """
     depth, n, decay = key
     steps = np.arange(201) * 500.0
@@ -1000,33 +1008,30 @@ def made_up_run(folder, key, fit, surges, tunnel, late=0, plateau=False):
     test, probe = (np.interp(steps - delay, points, levels) for delay in (0, late))
     train_acc = np.interp(steps, [fit - 1000, fit + 1000], [0.1, 1])
     columns = {"step": steps, "train_acc": train_acc, "test_acc": test}
-    norm = (600 if decay == 0.005 else 300) * np.exp(-steps / 100_000)
-    norm = np.full(201, 300.0) if plateau else norm
+    norm = (600 if decay == 0.005 else 300) * np.exp(-steps / 100_000 * (not still))
     columns |= dict.fromkeys(("weight_norm", "last_layer_norm"), norm)
-    begin, end = surges[0][:2]
+    begin, end, *_ = surges[0]
+    falls, middle = [begin - 1, begin, begin + 1, end], 400
     if len(surges) > 1:
         falls, middle = [begin, end, *surges[-1][:2]], 340
-    else:
-        falls, middle = [begin - 1, begin, begin + 1, end], 400
     for layer in range(1, depth + 1):
         last = (290 if layer >= depth - tunnel else 310) - layer
         ranks = np.interp(steps - late, falls, [400, middle, 400, last]).round()
         columns |= {f"rank_{layer}": ranks, f"live_{layer - 1}": ranks + 2, f"probe_{layer}": probe}
         columns |= {f"participation_{layer}": ranks / 10, f"collapse_{layer}": ranks / 100}
     columns[f"live_{depth}"] = columns.pop("live_0")  # the output layer's is not read
-    settings = {"n_train": n, "weight_decay": decay, "steps": 100_000}
-    settings |= {"log_every": 500, "probe_every": 2000}
-    name = "d{}-n{}-a8-wd{:g}-s0".format(*key)
-    write_run(folder / "results" / name, columns, depth, **settings)
+    columns |= {"train_loss": 1 - train_acc, "test_loss": 1 - test}
+    settings = {"n_train": n, "weight_decay": decay, "steps": 100_000, "probe_every": 2000}
+    write_run(folder / "d{}-n{}-a8-wd{:g}-s0".format(*key), columns, depth, **settings)
 
 
 PAPER = {  # eleven runs of which everything holds that the paper says
     (4, 5000, 0.01): (5000, [(15_000, 19_000, 0.9)], 1),
     (8, 5000, 0.01): (20_000, [(32_000, 36_000, 0.9)], 3),
     (12, 5000, 0.01): (40_000, [(55_000, 59_000, 0.9)], 6),
-    (4, 7000, 0.01): (5000, [(18_000, 22_000, 0.9)], 1),
+    (4, 7000, 0.01): (20_000, [(18_000, 22_000, 0.9)], 1),
     (8, 7000, 0.01): (20_000, [(25_000, 28_000, 0.7), (40_000, 44_000, 0.9)], 5),
-    (12, 7000, 0.01): (40_000, [(45_000, 48_000, 0.6), (60_000, 64_000, 0.9)], 6),
+    (12, 7000, 0.01): (46_500, [(45_000, 48_000, 0.6), (60_000, 64_000, 0.9)], 6),
     (12, 2000, 0.005): (50_000, [(70_000, 80_000, 0.3)], 6),
     (12, 2000, 0.01): (50_000, [(70_000, 74_000, 0.9)], 6),
     (12, 2000, 0.05): (20_000, [(30_000, 33_000, 0.6), (50_000, 54_000, 0.9)], 6),
@@ -1037,47 +1042,63 @@ PAPER = {  # eleven runs of which everything holds that the paper says
 
 @pytest.fixture
 def stage(tmp_path, monkeypatch):
-    """A function that puts made-up runs where plot.py looks for the paper's."""
+    """A function that puts made-up runs where claims.py looks for the paper's."""
+    shutil.copytree(HERE / "data", tmp_path / "data")
+    monkeypatch.setattr(claims, "HERE", tmp_path)
+    monkeypatch.setattr(plot, "HERE", tmp_path)
 
     def put(runs):
-        monkeypatch.setattr(plot, "HERE", tmp_path)
-        plot.paper_run.cache_clear()
+        claims.finished_run.cache_clear()
         shutil.rmtree(tmp_path / "results", ignore_errors=True)
         for key, story in runs.items():
-            made_up_run(tmp_path, key, *story)
+            made_up_run(tmp_path / "results", key, *story)
 
     yield put
-    plot.paper_run.cache_clear()
+    claims.finished_run.cache_clear()
+
+
+def failing(claim):
+    return [part.split(":")[0] for part, _, holds in claim(0) if not holds]
 
 
 def test_claims_hold_of_the_papers_story_and_not_of_another(stage):
     stage(PAPER)
-    for claim in plot.CLAIMS:
-        verdicts = plot.judge(claim)
-        assert list(verdicts) == [0] and all(verdicts[0][1].values()), (claim.__name__, verdicts)
+    assert [claim.__name__ for claim in claims.CLAIMS if failing(claim)] == []
     # every claim is about some run that, with another fate, makes it false
     other = PAPER | {key: PAPER[12, 2000, 0.01] for key in PAPER if key[0] < 12}
     late = (25_000, [(20_000, 24_000, 0.9)], 2, 40_000, True)
     other |= {key: late for key in PAPER if key[0] == 12}
     stage(other | {(8, 7000, 0.01): late})
-    for claim in plot.CLAIMS:
-        assert not all(plot.judge(claim)[0][1].values()), claim.__name__
-    assert not any(plot.c12(0)[1].values())
+    assert [claim.__name__ for claim in claims.CLAIMS if not failing(claim)] == []
+    assert len(failing(claims.c12)) == 4
 
 
 def test_parts_of_claims_that_fail_alone(stage):
-    swapped = {(4, 7000, 0.01): PAPER[8, 7000, 0.01], (12, 5000, 0.005): PAPER[12, 5000, 0.01]}
-    stage(PAPER | swapped | {(12, 2000, 0.05): (20_000, [(30_000, 33_000, 0.3)] * 2, 6)})
-    assert not plot.c4(0)[1]["one at 4"] and plot.c4(0)[1]["two at 8"]
-    assert not plot.c11(0)[1]["without"] and plot.c11(0)[1]["two stages"]
-    assert not plot.c10(0)[1]["two stages"]
-    plot.paper_run(12, 7000, seed=0).final_ranks[-1] += 50
-    assert not plot.c8(0)[1]["order n=7000 d12"] and plot.c8(0)[1]["order n=7000 d8"]
+    groks = PAPER[12, 2000, 0.01]
+    story = PAPER | {(4, 7000, 0.01): groks, (12, 5000, 0.005): PAPER[12, 5000, 0.01]}
+    stage(story | {(12, 2000, 0.05): (20_000, [(30_000, 33_000, 0.3)] * 2, 6)})
+    assert failing(claims.c4) == ["d4 does not grok"]
+    assert failing(claims.c11) == ["γ=0.005 does not grok"]
+    assert failing(claims.c10) == ["γ=0.05 in two"]
+    stage(PAPER | {(12, 7000, 0.01): (66_000, *PAPER[12, 7000, 0.01][1:])})
+    assert failing(claims.c14) == ["together", "again"]
     stage(PAPER)
+    claims.paper_run(12, 7000).final_ranks[-1] += 50
+    assert failing(claims.c8) == ["d12/7000 order"]
     for key in PAPER:  # norms that tell as well as the ranks do
-        run = plot.paper_run(*key, 0)
-        run.weight_norm = np.full(len(run.steps), 1 if run.test_when_fitted >= 0.5 else 2)
-    assert plot.c13(0)[1] == {"rank ≥ 0.9": True, "above the norm": False}
+        run = claims.paper_run(*key)
+        run.norm_at_fit = 1 if run.test_acc_at_fit >= 0.5 else 2
+    assert failing(claims.c13) == ["rank tells better"]
+
+
+def test_verdicts():
+    words = [claims.verdict(held, 10) for held in (10, 9, 8, 7, 5, 4, 0)]
+    assert words == ["yes", "mostly", "mostly", "partly", "partly", "no", "no"]
+    assert claims.verdict(0, 0) == "–"
+    one, two = ("a: x", (".0f", 1.2), True), ("b: x", (".0f", 3), False)
+    assert claims.count_held([one, two, two]) == (1, 3)
+    assert claims.failing_always([[one, two], [two], [two, one]]) == ["b: x"]
+    assert claims.fmt_range([1.21, 1.19], ".1f") == "1.2" and claims.fmt_range([3, 1]) == "1–3"
 
 
 def test_a_folder_that_holds_another_run_is_refused(stage, tmp_path):
@@ -1085,69 +1106,83 @@ def test_a_folder_that_holds_another_run_is_refused(stage, tmp_path):
     folder = tmp_path / "results/d12-n2000-a8-wd0.01-s"
     shutil.copytree(f"{folder}0", f"{folder}1")
     with pytest.raises(ValueError, match="expected the paper's setup, found seed 0 and not 1"):
-        plot.paper_run(12, 2000, seed=1)
+        claims.paper_run(12, 2000, seed=1)
 
 
-def test_a_claim_needs_all_its_runs(stage, capsys, tmp_path):
+def test_a_claim_needs_all_its_runs_and_finds_its_seeds(stage, capsys, tmp_path):
     stage({key: story for key, story in PAPER.items() if key[0] == 12})
-    shutil.copytree(HERE / "data", tmp_path / "data")
-    assert len(plot.judge(plot.c2)) == 1 and plot.judge(plot.c1) == {}
-    assert plot.main(["claims"]) == 0
-    table = capsys.readouterr().out
-    assert "0 of 0 seeds" in table and "over 7 runs" in table
+    shutil.copytree(tmp_path / "results", tmp_path / "of_another_seed")
+    for folder in (tmp_path / "of_another_seed").iterdir():
+        settings = folder / "config.json"
+        settings.write_text(settings.read_text().replace('"seed": 0', '"seed": 7'))
+        folder.rename(tmp_path / "results" / folder.name.replace("-s0", "-s7"))
+    assert list(claims.judge(claims.c2, claims.found_seeds())) == [0, 7]
+    assert claims.judge(claims.c1, [0, 7]) == {}
+    assert claims.main() == 0
+    printed = capsys.readouterr().out
+    assert "| runs missing | 0 of 0 | 0 | – |" in printed and "over 14 runs" in printed
+    assert_one_line(plot.main(["fig2"]), capsys.readouterr().err, "d4-n5000", 'SEEDS="0"')
 
 
 def test_beyond_the_paper(stage):
     stage(PAPER)
-    run = plot.paper_run(12, 2000)
-    assert plot.stairs(run) == 6 and plot.drops(run) == []
+    run = claims.paper_run(12, 2000)
     short = 2 * run.hidden("rank")[1:].size
     lost = (400 - run.hidden("rank")[1:]).sum()
-    assert plot.unit_death(run) == pytest.approx(1 - short / lost)
-    run.raw_train_acc[[110, 117, 160]] = 0.5  # the second comes too soon after the first
-    before, run.raw_test_acc[159] = run.raw_test_acc[159], 0.5
-    assert plot.drops(run) == [109, 159]
-    assert plot.later_gain(run, 159) == pytest.approx(before - 0.5)
-    assert 0 < plot.usual_help(run) < 1
-    assert plot.separation(list(plot.runs_there(PAPER)), lambda run: int(run.n == 5000)) == 0.8
+    assert claims.dead_unit_share(run) == pytest.approx(1 - short / lost)
+    runs = claims.available_runs(PAPER, [0])
+    generalize = {run.label for run in runs if run.test_acc_at_fit >= 0.5}
+    assert generalize == {"d4 n=7000 γ=0.01", "d12 n=7000 γ=0.01", "d12 n=5000 γ=0.005"}
+    assert claims.roc_auc(runs, [int(run.depth == 12) for run in runs]) == (6 + 13 / 2) / 24
+    assert claims.rank_delay(run) == 2000  # both fall and rise from 70,000 to 74,000
+    assert claims.norm_off_clock(run) < 0.005  # exp(-1e-5 t) against (1 - 1e-5)^t
+    run.rows["weight_norm"][run.rows["step"] >= 72_000] *= 1.1  # a kick, in one of eight rows up
+    rows = (73_500 - 51_000) / 500  # from fitted to 95 % of the gain
+    assert 1 / 8 < claims.jump_share(run) < (1 + rows / 5) / 8
 
 
-def test_the_readmes_hold_what_make_claims_prints(capsys):
-    plot.paper_run.cache_clear()
-    assert plot.main(["claims"]) == 0
-    printed = capsys.readouterr().out
-    verdicts, details, fig1, separation, runs = printed.strip().split("\n\n")
+def test_the_readmes_hold_what_make_claims_prints(capsys, monkeypatch):
+    monkeypatch.setattr(claims, "found_seeds", lambda: [0, 1, 2])
+    assert claims.main() == 0
+    verdicts, total, *details = capsys.readouterr().out.strip().split("\n\n")
     readme, results = (HERE / "README.md").read_text(), (HERE / "results/README.md").read_text()
-    assert [table for table in (verdicts, fig1) if table + "\n" not in readme] == []
-    assert [table for table in (details, separation, runs) if table + "\n" not in results] == []
-
-
-def test_crossing_is_between_rows():
-    steps, accuracy = np.array([0, 1000, 2000]), np.array([0.1, 0.4, 0.9])
-    assert plot.crossing(steps, accuracy, 0.9) == pytest.approx(1200)
+    assert verdicts + "\n" in readme and total in readme
+    assert [table for table in details if table + "\n" not in results] == []
+    assert max(map(len, verdicts.splitlines())) < 130
 
 
 def test_figures_have_their_panels_and_labels(stage, tmp_path):
     stage(PAPER)
-    shutil.copytree(HERE / "data", tmp_path / "data")
-    panels = [9, 6, 3, 3, 9, 6, 6, 2, 9]
-    for figure, count in zip(plot.FIGURES, panels, strict=True):
+    titles = {"fig1": "depth 12, n=7000: no grokking, two stages"}
+    titles["fig4"] = "depth 12, n=7000\ntunnel length 6"
+    counts = [9, 3, 6, 3, 3, 9, 6, 6, 4, 6]
+    for figure, count in zip(plot.FIGURES[:-2], counts, strict=True):
         fig = figure()
         drawn = [ax for ax in fig.axes if ax.get_subplotspec()]
-        assert len(drawn) == count and all(ax.lines for ax in drawn)
-        if figure is plot.fig1:
-            titles = [ax.get_title() for ax in drawn[:3]]
-            assert titles == [f"depth 12, n={n}, γ=0.01" for n in (2000, 5000, 7000)]
-        if figure is plot.fig4:
-            assert [ax.get_title()[-1] for ax in drawn] == ["1", "5", "6"]
-        if figure is plot.fig5:
-            for column, depth in enumerate(plot.DEPTHS):
-                ranks = plot.paper_run(depth, 5000).log[f"rank_{depth - 1}"]
-                seen = drawn[6 + column].lines[0].get_ydata()
-                assert np.array_equal(seen, ranks[::4])  # every 2,000 steps
-        plot.save(fig, tmp_path / f"{figure.__name__}.png")
-        assert all(ax.get_xlabel() for ax in drawn if ax.get_subplotspec().is_last_row())
+        assert len(drawn) == count and all(ax.lines for ax in drawn) and fig.legends
         assert all(ax.get_ylabel() for ax in drawn if ax.get_subplotspec().is_first_col())
+        assert all(ax.get_xlabel() for ax in drawn if ax.get_subplotspec().is_last_row())
+        if figure.__name__ in titles:
+            assert drawn[2].get_title() == titles[figure.__name__]
+        if figure is plot.fig1:
+            ranks = claims.paper_run(12, 2000).probed["rank_12"]
+            assert np.array_equal(drawn[0].lines[11].get_ydata(), ranks)
+        if figure is plot.fig5:
+            ranks = claims.paper_run(12, 5000).log["rank_11"]
+            assert np.array_equal(drawn[8].lines[0].get_ydata(), ranks[::4])  # every 2,000 steps
+    assert plot.main(["claims", "fig3", "--format", "svg"]) == 0
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"claims.svg", "fig3.svg"}
+
+
+def test_runs_are_compared(stage, tmp_path, capsys):
+    stage(PAPER)
+    names = ["d12-n2000-a8-wd0.01-s0", "d12-n2000-a8-wd0.05-s0", "d8-n7000-a8-wd0.01-s0"]
+    assert plot.main([*names, str(tmp_path / "data/README.md")]) == 0
+    assert (tmp_path / "figures/compare.png").exists() and "left out" in capsys.readouterr().out
+    fig = plot.compare([claims.Run(tmp_path / "results" / name) for name in names])
+    drawn = [ax for ax in fig.axes if ax.get_subplotspec()]
+    assert len(drawn) == 12 and drawn[1].get_title() == "weight_decay 0.05"
+    assert drawn[2].get_title() == "depth 8\nn_train 7000"
 
 
 # ---- Speed: make bench ----
