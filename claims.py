@@ -337,7 +337,7 @@ def c4(seed):
 
 
 def c5(seed):
-    """ranks fall, rise and fall again (§2.1, §3)"""
+    """ranks fall, rise, fall again (§2.1, §3)"""
     for key in ((12, 7000, 0.01), (8, 7000, 0.01), (12, 2000, 0.05), (12, 5000, 0.05)):
         run = paper_run(*key, seed)
         low, high, end = run.double_descent()

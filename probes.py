@@ -1,21 +1,27 @@
 """What a network's layers hold (paper, Section 2, Probing Internal Features).
 
     python probes.py results/<run>    # a table of every layer of a saved run; needs its checkpoint
+
+In Python: network, config = probes.load_network("results/<run>").
 """
 
 import argparse
 import math
+import signal
 import sys
 from pathlib import Path
 
-import torch
+try:
+    import torch
+except ModuleNotFoundError:
+    sys.exit(f"probes.py: error: expected torch, found none for {sys.executable}; see make setup")
 import torch.nn.functional as F
 
 from data import DATA_DIR, load_mnist, minibatches
-from model import MLP, load_checkpoint, loss_function
+from model import MLP, load_checkpoint, loss_function, read_config
 
 
-@torch.no_grad()
+@torch.no_grad()  # the features are frozen: probes train heads on them, and no layer
 def layer_features(model, x):
     """Images x [n, 784] -> the output of every linear layer, before the ReLU: [n, depth, width].
 
@@ -30,8 +36,14 @@ def layer_features(model, x):
 
 
 def covariance_matrix(features):
-    """Features [n, d] -> their covariance matrix [d, d] in float64."""
-    return torch.atleast_2d(torch.cov(features.double().T))
+    """Features [n, d] -> their covariance matrix [d, d] in float64.
+
+    Zero if no feature varies by more than its rounding, which is no spread of theirs.
+    """
+    # with float32's eps in numerical_rank, layers 9 to 11 of depth 12 would begin under 300
+    covariance = torch.atleast_2d(torch.cov(features.double().T))
+    rounding = 8 * torch.finfo(features.dtype).eps * features.abs().amax(dim=0).double()
+    return covariance * (covariance.diagonal() > rounding.square()).any()
 
 
 def numerical_rank(covariance, rtol=None):
@@ -39,9 +51,13 @@ def numerical_rank(covariance, rtol=None):
 
     rtol is by default matrix_rank's own, d * eps with the eps of float64, as in the authors'
     implementation; the paper reads max(n, d) * eps, but the matrix does not know n.
-    Where d is under 10 or so, the rounding of float32 features can count as rank. Always on the
-    CPU: eigenvalue routines of GPUs have failed on matrices of low rank. Source: paper, Section 2.
+    No rank is above the number of live units of the layer below, but for rounding: that of float32
+    features has a variance of some eps of float64, which the tolerance for a width of 16 does not
+    cover (ranks are up to 8 too high there), nor now and then that for 400 (by 1 to 3, in 5 of
+    13,158 fields of the committed logs). Source: paper, Section 2.
     """
+    # a covariance is symmetric: its eigenvalues cost less and count the same. On the CPU, since
+    # eigenvalue routines of GPUs have failed on matrices of low rank
     return int(torch.linalg.matrix_rank(covariance.cpu(), rtol=rtol, hermitian=True))
 
 
@@ -57,7 +73,7 @@ def collapse_ratio(features, labels, covariance):
     """Variance within classes over variance between them, tr S_W / tr S_B.
 
     Features [n, d], their labels [n] in 0..9 and covariance matrix [d, d]. 0 or more, but for
-    rounding; NaN or infinite if the class means are all the same.
+    rounding; infinite if the class means are all the same, NaN if the covariance is zero.
     Source: neural collapse's NC1 (Papyan, Han, Donoho 2020) in its trace form; ours here.
     """
     one_hot = F.one_hot(labels, 10).double()
@@ -65,8 +81,8 @@ def collapse_ratio(features, labels, covariance):
     means = one_hot.T @ features.double() / counts.clamp(min=1)[:, None]
     mean = counts @ means / len(labels)
     between = counts @ (means - mean).square().sum(dim=1) / (len(labels) - 1)
-    within = covariance.trace() - between  # total variance = within + between
-    return (within / between).item()
+    total = covariance.trace()  # = within + between
+    return ((total - between) / between).item() if total > 0 else math.nan
 
 
 def live_units(features):
@@ -104,11 +120,10 @@ def probe_accuracies(
     weight, bias = uniform(10, width), uniform(10, 1)
     optimizer = torch.optim.Adam([weight, bias], lr=1e-3, fused=True)
     batches = minibatches(len(labels), batch_size, generator, features.device)
-    # index_select on a matrix copies whole rows; [depth, width, n] is what the product takes
-    flat_features = features.float().flatten(start_dim=1)
+    features = features.float()
     for _ in range(steps):
         batch = next(batches)
-        inputs = flat_features.index_select(0, batch).unflatten(1, (depth, width)).permute(1, 2, 0)
+        inputs = features.index_select(0, batch).permute(1, 2, 0)  # [depth, width, batch]
         logits = torch.baddbmm(bias, weight, inputs)  # [depth, 10, batch]
         targets = labels[batch].expand(depth, -1)
         # summed over the heads, so that each has the gradient of its own mean cross-entropy
@@ -149,9 +164,13 @@ def measure(model, train, test, seed, step, layers):
     if layers:
         widths = [layer.out_features for layer in model.layers]
         train_layers, test_layers = (features["train"], train[1]), (features["test"], test[1])
-        generator = torch.Generator().manual_seed(seed + 1_000_003 * (step + 1))
-        row |= measure_layers(widths, train_layers, test_layers, generator)
+        row |= measure_layers(widths, train_layers, test_layers, probe_generator(seed, step))
     return row
+
+
+def probe_generator(seed, step):
+    """A stream of its own at each step: a row does not depend on which others were probed."""
+    return torch.Generator().manual_seed(seed + 1_000_003 * (step + 1))
 
 
 def measure_layers(widths, train, test, generator):
@@ -163,9 +182,12 @@ def measure_layers(widths, train, test, generator):
     features, labels = test
     columns = {"rank": [], "participation": [], "collapse": [], "live": []}
     for layer, width in enumerate(widths):
-        outputs = features[:, layer, :width].double()
+        outputs = features[:, layer, :width]
         covariance = covariance_matrix(outputs)
-        columns["rank"].append(numerical_rank(covariance))
+        try:
+            columns["rank"].append(numerical_rank(covariance))
+        except torch.linalg.LinAlgError:  # no eigenvalues, as of a single test image
+            columns["rank"].append(math.nan)
         columns["participation"].append(participation_ratio(covariance))
         columns["collapse"].append(collapse_ratio(outputs, labels, covariance))
         columns["live"].append(live_units(outputs))
@@ -178,6 +200,74 @@ def measure_layers(widths, train, test, generator):
     return row
 
 
+def load_network(folder):
+    """A saved run's network, and its settings as config.json has them: (MLP, dict).
+
+    folder: a str or a Path. Raises OSError or ValueError, in one line, also if the checkpoint is
+    another run's.
+    """
+    folder = Path(folder)
+    network, config, _ = load_run(folder)
+    return network, config
+
+
+def load_run(folder):
+    """As load_network, and the step of the checkpoint."""
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder}: expected a run's folder with its checkpoint, found no checkpoint.pt (runs "
+            "are committed without theirs); train the run again to have one"
+        )
+    config, checkpoint = read_config(folder), load_checkpoint(path)
+    try:
+        found = checkpoint["config"]
+        same = all(found[name] == config[name] for name in found.keys() - {"steps", "machines"})
+        network = MLP(found["depth"], found["width"], getattr(torch, found["dtype"]))
+        network.load_state_dict(checkpoint["model"])
+    except (AttributeError, LookupError, RuntimeError, TypeError):
+        same = False
+    if not same:
+        raise ValueError(f"{path}: expected the checkpoint of this run, found another; restore it")
+    return network, config, checkpoint["step"]
+
+
+def print_layers(folder, data_dir):
+    """Prints a table of every layer of the run in that folder, at its checkpoint.
+
+    Raises OSError or ValueError, in one line.
+    """
+    network, config, step = load_run(folder)
+    train, test, digest = load_mnist(data_dir, config["n_train"], getattr(torch, config["dtype"]))
+    if digest != config["data_sha256"]:
+        raise ValueError(
+            f"{data_dir}: expected the data that the run was trained on, {config['data']}, found "
+            "other; see --data-dir"
+        )
+    print(f"{folder} at step {step}: measuring its layers, some seconds", flush=True)
+    layers = []
+    for images, labels in (train, test):
+        features = layer_features(network, images)
+        layers.append((features, labels))
+        outputs = features[:, -1, :10]
+        accuracy = (outputs.argmax(dim=1) == labels).double().mean()
+        print(f"{'training' if len(layers) == 1 else 'test'} accuracy {accuracy:.4f}")
+    widths = [layer.out_features for layer in network.layers]
+    row = measure_layers(widths, *layers, probe_generator(config["seed"], step))
+    n, _, d = features.shape
+    literal = max(n, d) * torch.finfo(torch.float64).eps
+    header = "layer  rank  live units below  rank (max(n, d) eps)  participation  collapse  probe"
+    print(f"{header}  weight norm")
+    for number, layer in enumerate(network.layers, start=1):
+        covariance = covariance_matrix(features[:, number - 1, : layer.out_features])
+        print(
+            f"{number:5}  {row[f'rank_{number}']:4}  {row.get(f'live_{number - 1}', '-'):>16}  "
+            f"{numerical_rank(covariance, literal):20}  {row[f'participation_{number}']:13.2f}  "
+            f"{row[f'collapse_{number}']:8.3f}  {row[f'probe_{number}']:.3f}  "
+            f"{weight_norm(layer):11.3f}"
+        )
+
+
 def main(argv=None):
     """The command line. Returns the exit status: 0, or 1 after one line on a fault."""
     parser = argparse.ArgumentParser(
@@ -187,12 +277,8 @@ def main(argv=None):
         description="Prints a table of every layer of a saved run.",
     )
     parser.add_argument("run", type=Path, help="a run's folder, with its checkpoint")
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        default=DATA_DIR,
-        help="folder of the four files that it was trained on (default: data)",
-    )
+    where = "folder of the four files that it was trained on (default: data)"
+    parser.add_argument("--data-dir", type=Path, default=DATA_DIR, help=where)
     args = parser.parse_args(argv)
     try:
         print_layers(args.run, args.data_dir)
@@ -202,46 +288,6 @@ def main(argv=None):
     return 0
 
 
-def print_layers(folder, data_dir):
-    """Prints a table of every layer of the run in that folder, at its checkpoint.
-
-    Raises OSError, ValueError or FloatingPointError, in one line.
-    """
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder}: expected a run's folder with its checkpoint, found no checkpoint.pt (runs "
-            "are committed without theirs); train the run again to have one"
-        )
-    checkpoint = load_checkpoint(path)
-    config, step = checkpoint["config"], checkpoint["step"]
-    dtype = getattr(torch, config["dtype"])
-    train, test, digest = load_mnist(data_dir, config["n_train"], dtype)
-    if digest != config["data_sha256"]:
-        raise ValueError(
-            f"{data_dir}: expected the data that the run was trained on, {config['data']}, found "
-            "other; see --data-dir"
-        )
-    model = MLP(config["depth"], config["width"], dtype)
-    model.load_state_dict(checkpoint["model"])
-    row = measure(model, train, test, config["seed"], step, layers=True)
-    features = layer_features(model, test[0])
-    n, _, d = features.shape
-    literal = max(n, d) * torch.finfo(torch.float64).eps
-
-    print(
-        f"{folder} at step {step}: training accuracy {row['train_acc']:.4f}, "
-        f"test accuracy {row['test_acc']:.4f}"
-    )
-    print("layer  rank  rank (max(n, d) eps)  live units  probe accuracy  weight norm")
-    for number, layer in enumerate(model.layers, start=1):
-        covariance = covariance_matrix(features[:, number - 1, : layer.out_features])
-        print(
-            f"{number:5}  {row[f'rank_{number}']:4}  {numerical_rank(covariance, literal):20}  "
-            f"{row.get(f'live_{number}', '-'):>10}  {row[f'probe_{number}']:14.4f}  "
-            f"{weight_norm(layer):11.3f}"
-        )
-
-
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # probes.py | head ends without a word
     sys.exit(main())

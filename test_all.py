@@ -205,8 +205,8 @@ def test_idx_fuzz(tmp_path):
 
 
 def test_a_file_that_promises_too_much_is_not_unpacked(tmp_path):
-    promise = bytes([0, 0, 8, 3]) + struct.pack(">3I", 85600, 28, 28)
-    (tmp_path / "bomb").write_bytes(gzip.compress(promise + bytes(2**26 + 1)))
+    promise = bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**22, 28, 28)
+    (tmp_path / "bomb").write_bytes(gzip.compress(promise + bytes(2**24)))
     tracemalloc.start()
     with pytest.raises(ValueError, match="a header that promises"):
         data.read_idx(tmp_path / "bomb", (28, 28))
@@ -350,6 +350,26 @@ def test_participation_ratio():
     values = np.linalg.eigvalsh(np.cov(features.T))
     ours = probes.participation_ratio(probes.covariance_matrix(torch.tensor(features)))
     assert ours == pytest.approx(values.sum() ** 2 / (values**2).sum())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_features_that_do_not_vary_have_no_spread(dtype):
+    features = torch.rand(1, 50, dtype=dtype).repeat(999, 1)
+    features *= 1 + torch.finfo(dtype).eps * torch.randint(2, (999, 1))
+    covariance = probes.covariance_matrix(features)
+    assert probes.numerical_rank(covariance) == 0
+    assert np.isnan(probes.participation_ratio(covariance))
+    assert np.isnan(probes.collapse_ratio(features, torch.arange(999) % 10, covariance))
+
+
+def test_a_measurement_that_fails_leaves_its_fields_empty():
+    network = model.scaled_mlp(3, 16, 1.0, 0)
+    images, labels = torch.rand(30, 784), torch.arange(30) % 10
+    with pytest.warns(UserWarning, match="degrees of freedom"):
+        row = probes.measure(network, (images, labels), (images[:1], labels[:1]), 0, 0, True)
+    log = model.add_row("", row).splitlines()
+    fields = dict(zip(log[0].split(","), log[1].split(","), strict=True))
+    assert fields["participation_1"] == fields["collapse_3"] == "" and fields["live_1"] != ""
 
 
 def test_collapse_ratio():
@@ -848,19 +868,37 @@ def test_cuda_agrees_with_the_cpu(run, tmp_path):
 # ---- probes.py and plot.py on run folders ----
 
 
-def test_probes_table(run, tiny, capsys):
+def to_checkpoint(changed):
+    """The bytes of a checkpoint that only looks like one of ours."""
+    state = {"config": {}, "step": 0, "log": "", "model": {}, "optimizer": {}} | changed
+    torch.save(state, buffer := io.BytesIO())
+    return buffer.getvalue()
+
+
+def test_probes_table(run, tiny, tmp_path, capsys):
     run()
     assert probes.main([str(run.folder), "--data-dir", str(tiny)]) == 0
     table = capsys.readouterr().out.splitlines()
     _, log = claims.read_run(run.folder)
-    for layer, line in enumerate(table[2:], start=1):
-        number, rank, literal, live, accuracy, norm = line.split()
+    assert "at step 60: measuring" in table[0]
+    assert table[1:3] == [f"{name} accuracy {log[column][-1]:.4f}" for name, column in (
+        ("training", "train_acc"), ("test", "test_acc"))]
+    for layer, line in enumerate(table[4:], start=1):
+        number, rank, live, literal, ratio, collapse, accuracy, norm = line.split()
         assert int(number) == layer and int(rank) == log[f"rank_{layer}"][-1]
         assert int(literal) <= int(rank) and float(norm) > 0
-        assert live == "-" if layer == 3 else int(live) == log[f"live_{layer}"][-1]
-        assert float(accuracy) == pytest.approx(log[f"probe_{layer}"][-1], abs=5e-5)
+        assert live == "-" if layer == 1 else int(live) == log[f"live_{layer - 1}"][-1]
+        for value, name in ((ratio, "participation"), (collapse, "collapse"), (accuracy, "probe")):
+            assert float(value) == pytest.approx(log[f"{name}_{layer}"][-1], abs=5e-3)
+    network, config = probes.load_network(str(run.folder))
+    assert network(torch.zeros(1, 784)).shape == (1, 10) and config["depth"] == 3
     status = probes.main([str(run.folder)])
     assert_one_line(status, capsys.readouterr().err, "data that the run was trained on")
+    run("--seed=9", out=tmp_path / "other")
+    for foreign in ((tmp_path / "other/checkpoint.pt").read_bytes(), to_checkpoint({"step": 1})):
+        (run.folder / "checkpoint.pt").write_bytes(foreign)
+        status = probes.main([str(run.folder), f"--data-dir={tiny}"])
+        assert_one_line(status, capsys.readouterr().err, "checkpoint.pt: expected", "restore it")
     (run.folder / "checkpoint.pt").unlink()
     status = probes.main([str(run.folder)])
     said = "found no checkpoint.pt (runs are committed without theirs)"

@@ -223,6 +223,8 @@ def train(config, folder, data_dir=DATA_DIR):
     if is_finished(folder, steps):
         say(f"{folder}: finished before, nothing to do; --out trains it anew in another folder")
         return
+    # Adam's moments of dead units decay to denormal numbers, which take time and change no weight
+    torch.set_flush_denormal(True)
     model = scaled_mlp(config["depth"], config["width"], config["alpha"], config["seed"], dtype)
     model.to(device)
     adam = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config["optimizer"]]
