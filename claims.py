@@ -484,10 +484,11 @@ def count_held(parts):
 
 def failing_always(judged):
     """The parts that fail with every seed, in order; judged: a list of parts a seed."""
-    failing = []
-    for parts in judged:
-        failing.append([part for part, _, holds in parts if not holds])
-    return [part for part in failing[0] if all(part in others for others in failing)]
+    always = []
+    for number, parts in enumerate(judged):
+        failing = [part for part, _, holds in parts if not holds]
+        always = failing if number == 0 else [part for part in always if part in failing]
+    return always
 
 
 def verdict(held, count):
@@ -605,7 +606,7 @@ def print_verdicts(seeds):
             ranges = [fmt_range(numbers, form) for numbers in values.T]
             here = f"{part.split(': ')[-1]}: {' / '.join(ranges)}"
         told = verdict(held, parts)
-        never = [part.split(":")[0] for part in failing_always(judged)] if judged else []
+        never = [part.split(":")[0] for part in failing_always(judged)]
         if never:
             told += f", never {', '.join(never)}"
         name = claim.__name__.upper()
@@ -762,10 +763,11 @@ def print_arms(seeds):
     print_table([*header, "training, least / last", "outcome"], rows)
     rows = []
     for arm, cells in right.items():
-        new = [cell for cell in cells if cell[2]]
+        cells = np.array(cells, bool).reshape(-1, 3)
+        new = cells[cells[:, 2]]
         for account, name in enumerate(("norm", "gradient")):
-            hits, new_hits = (sum(cell[account] for cell in some) for some in (cells, new))
-            rows.append([arm, name, f"{hits} of {len(cells)}", f"{new_hits} of {len(new)}"])
+            told = [f"{some[:, account].sum()} of {len(some)}" for some in (cells, new)]
+            rows.append([arm, name, *told])
     print_table(["arm", "account", "right", "of those not tried before"], rows)
 
 

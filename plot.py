@@ -282,17 +282,16 @@ def fig7(seed=0):
 def fig8(seed=None):
     """Ours: does the rank fall before, with, or after test accuracy? All seeds, or one."""
     seeds = claims.found_seeds() if seed is None else [seed]
-    groups = [([(12, n, decay) for n in N_COLOURS], f"depth 12, γ={decay:g}") for decay in DECAYS]
-    shallow = [(depth, n, 0.01) for depth in (4, 8) for n in (5000, 7000)]
-    groups.append((shallow, "depth 4 (dashed) and 8, γ=0.01"))
+    titles = [f"depth 12, γ={decay:g}" for decay in DECAYS] + ["depth 4 (dashed) and 8, γ=0.01"]
     fig, axes = panels(1, 4, height=3)
-    for ax, (keys, title) in zip(axes[0], groups, strict=True):
-        for run in available_runs(keys, seeds):
-            test = run.test_acc[np.isin(run.steps, run.probes["step"])]
-            share = 100 * run.mean_rank / run.mean_rank.max()
-            style = {"color": N_COLOURS[run.n_train], "marker": ".", "markersize": 3}
-            style |= {"linewidth": 0.8, "linestyle": "--" if run.depth == 4 else "-"}
-            ax.plot(100 * test, share, label=f"n={run.n_train}", **style)
+    for run in available_runs(claims.PAPER_RUNS, seeds):
+        ax = axes[0, DECAYS.index(run.weight_decay) if run.depth == 12 else 3]
+        test = run.test_acc[np.isin(run.steps, run.probes["step"])]
+        share = 100 * run.mean_rank / run.mean_rank.max()
+        style = {"color": N_COLOURS[run.n_train], "marker": ".", "markersize": 3}
+        style |= {"linewidth": 0.8, "linestyle": "--" if run.depth == 4 else "-"}
+        ax.plot(100 * test, share, label=f"n={run.n_train}", **style)
+    for ax, title in zip(axes[0], titles, strict=True):
         ax.set(xlabel="test accuracy (%)", ylabel="R, mean rank (% of its maximum)", ylim=(0, 105))
         ax.set_title(title, fontsize=10)
     return finish(fig)

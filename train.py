@@ -6,9 +6,8 @@
     python plot.py results/<run>                    # sum it up and draw it, also while it trains
     OMP_NUM_THREADS=1 python train.py ...           # on one core: two runs side by side do more
 
-The same command again continues a run that was stopped, from its last checkpoint: up to 2,000 steps
-back, or a row of the log where rows are rarer. A branch starts at the last checkpoint of another
-run, with that run's settings but for those given.
+The same command again continues a run that was stopped, from its last checkpoint, 2,000 steps back
+at most. A branch starts at another run's checkpoint, with its settings but for those given.
 
 With depth 12 on 5,000 images training accuracy is 99 % at step 40,500 to 42,000, test accuracy is
 half-way at 47,000 to 48,500 and ends at 0.950 to 0.952 (three seeds; 26 to 80 minutes on a core).
@@ -113,9 +112,8 @@ def at_least(low, kind=int):
 
 
 def parse_args(argv=None):
-    """Reads the command line.
+    """Reads the command line, and begins a branch: returns the run's settings, folder, data_dir.
 
-    Returns config, the run's settings; its folder; data_dir. Makes the folder of a new branch.
     Raises OSError or ValueError, in one line, if the run to branch from is not to be had.
     """
     argv = sys.argv[1:] if argv is None else argv
@@ -125,8 +123,7 @@ def parse_args(argv=None):
     # argparse keeps what the namespace holds already: here None, which marks what is not given
     given = vars(parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(defaults))))
     given = {name: value for name, value in given.items() if value is not None}
-    places = ("data_dir", "from", "out")
-    data_dir, parent, out = (given.pop(name, defaults.pop(name)) for name in places)
+    data_dir, parent, out = (given.pop(k, defaults.pop(k)) for k in ("data_dir", "from", "out"))
     if data_dir.resolve() != DATA_DIR:
         given["data"] = data_dir.resolve().name
     if given.get("device") == "cuda" and not torch.cuda.is_available():
@@ -144,9 +141,7 @@ def parse_args(argv=None):
 
 
 def run_name(given, defaults, parent=None):
-    """d12-n5000-a8-wd0.01-s0 and every other setting that is not the default; or, of a branch, the
-    name of its parent, -then, and what is given: d4-n5000-a8-wd0.01-s0-then-wd0-steps200000.
-    """
+    """d12-n5000-a8-wd0.01-s0, and what else is no default; of a branch <parent>-then-wd0-steps9."""
     if parent is None:
         form = "d{depth}-n{n_train}-a{alpha:g}-wd{weight_decay:g}-s{seed}"
         name = form.format_map(defaults | given)
@@ -163,32 +158,34 @@ def run_name(given, defaults, parent=None):
 
 
 def branch(parent, folder, config, given):
-    """Makes the folder of a branch, that of a run stopped at the step at which it branches.
+    """Makes the folder of a branch, as of a run that was stopped where it branches.
 
-    Returns its settings, the parent's but for those given. Once the folder is made they are read
-    there, and the parent may be gone. Raises OSError or ValueError, in one line.
+    Returns its settings, the parent's but for those given. Once the folder is there they are read
+    in it, and the parent may be gone. Raises OSError or ValueError, in one line.
     """
-    path = parent / "checkpoint.pt"
-    is_new = not (folder / "config.json").exists()
-    if is_new and not path.is_file():
+    name, path, state = parent.resolve().name, parent / "checkpoint.pt", None
+    if (folder / "config.json").exists():
+        found = read_config(folder)
+    elif path.is_file():
+        state = load_checkpoint(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        start = {"run": name, "step": state["step"], "checkpoint_sha256": digest}
+        found = state["config"] | {"from": start}
+    else:
         raise FileNotFoundError(
             f"{parent}: expected a run with its checkpoint, found no checkpoint.pt (runs are "
             "committed without theirs); train it anew with --out, to the step to branch at"
         )
-    if is_new:
-        state = load_checkpoint(path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        start = {"run": parent.resolve().name, "step": state["step"], "checkpoint_sha256": digest}
-    found = state["config"] | {"from": start} if is_new else read_config(folder)
     kept = (config.keys() | {"data_sha256", "from"}) - {"device", "data"}
-    config |= {name: found[name] for name in found if name in kept} | given
+    config = config | {key: found[key] for key in found if key in kept} | given
     start = config.get("from", {"run": "no other", "step": 0})
-    if start["run"] != parent.resolve().name or start["step"] >= config["steps"]:
+    if start["run"] != name or start["step"] >= config["steps"]:
         raise ValueError(
-            f"{folder}: expected a branch of {parent.resolve().name} to more --steps than it has, "
-            f"found one of {start['run']} at step {start['step']} to {config['steps']}"
+            f"{folder}: expected a branch of {name} with --steps beyond its first one, found one "
+            f"of {start['run']} from {start['step']} to {config['steps']}"
         )
-    if is_new:
+    check_folder(folder, config)
+    if state is not None:
         norm = torch.nn.utils.get_total_norm(state["model"].values()).item()
         folder.mkdir(parents=True, exist_ok=True)
         write_checkpoint(folder, state | {"config": config, "log": "", "held_norm": norm})
@@ -210,9 +207,8 @@ def train_step(model, optimizer, images, labels):
 def train(config, folder, data_dir=DATA_DIR):
     """Trains a run to its last step, with its log and checkpoint in its folder.
 
-    Parameters: as parse_args returns them. A finished run is left alone. Raises OSError;
-    ValueError, for the data or the folder; FloatingPointError, if training diverges;
-    KeyboardInterrupt, for Ctrl-C: each in one line.
+    Leaves a finished run alone. Raises, in one line: OSError; ValueError, for data or folder;
+    FloatingPointError, if training diverges; KeyboardInterrupt, for Ctrl-C.
     Source: paper, Section 2, Training Setup; batches and AdamW, as in the authors' implementation.
     """
     dtype, device, steps = getattr(torch, config["dtype"]), config["device"], config["steps"]
@@ -293,17 +289,15 @@ def say(text):
 
 
 def check_folder(folder, config):
-    """Returns the settings found in a run's folder, {} if it is new or empty.
-
-    Raises OSError or ValueError, in one line, if the folder holds anything but this run.
-    """
+    """Returns the settings found in a run's folder, {} if it is new or empty; raises OSError or
+    ValueError, in one line, if it holds anything but this run."""
     if (folder / "config.json").exists():
         found = read_config(folder)
         compare_settings(folder, config, found)
         return found
     for file in folder.iterdir() if folder.exists() else ():
-        # a run killed as it began leaves the one; the other is what this one prints
-        if file.name != "config.json.tmp" and not file.samefile("/dev/stdout"):
+        begun = file.name.removesuffix(".tmp") in ("config.json", "checkpoint.pt")  # and killed
+        if not begun and not file.samefile("/dev/stdout"):
             raise ValueError(
                 f"{folder}: expected a run's folder or an empty one, found {file.name} and no "
                 "config.json; choose another --out"
@@ -324,10 +318,8 @@ def compare_settings(path, config, found):
         if other != value and not longer and name not in ("data", "device"):
             changed.append(f"{name} is {json.dumps(other)} there and {json.dumps(value)} here")
     if changed:
-        raise ValueError(
-            f"{path}: expected this run's, found another's: {', '.join(changed)}; repeat its "
-            "settings or choose another --out"
-        )
+        told = f"expected this run's, found another's: {', '.join(changed)}"
+        raise ValueError(f"{path}: {told}; repeat its settings or choose another --out")
 
 
 def resume(folder, config, model, optimizer):
@@ -337,12 +329,12 @@ def resume(folder, config, model, optimizer):
     Raises OSError or ValueError, in one line, and changes nothing, if the checkpoint is not good.
     """
     path = folder / "checkpoint.pt"
-    if not path.exists() and (folder / "log.csv").exists():
-        raise FileNotFoundError(
-            f"{path}: expected a checkpoint to continue from, found none; restore it, or remove "
-            "the folder to train again"
-        )
     if not path.exists():
+        if (folder / "log.csv").exists():
+            raise FileNotFoundError(
+                f"{path}: expected a checkpoint to continue from, found none; restore it, or "
+                "remove the folder to train again"
+            )
         return 0, "", weight_norm(model)
     checkpoint = load_checkpoint(path)
     compare_settings(path, config, checkpoint["config"])
@@ -376,8 +368,8 @@ def main(argv=None):
         # how torch says that memory is short, on every device
         if isinstance(error, RuntimeError) and "allocat" not in str(error):
             raise
-        message = "expected memory for this network, found too little; use a smaller --width"
-        print(f"train.py: error: {message}, --depth or --n-train", file=sys.stderr)
+        message = "expected more memory; use a smaller --width, --depth or --n-train"
+        print(f"train.py: error: {message}", file=sys.stderr)
         return 1
     return 0
 
