@@ -653,9 +653,7 @@ def print_roc_auc(seeds):
     measurements = {
         "R, mean rank": lambda run: -run.at_fit(run.mean_rank),
         "last hidden layer's rank": lambda run: -run.at_fit(run.hidden("rank")[-1]),
-        "last hidden layer's participation ratio": (
-            lambda run: -run.at_fit(run.hidden("participation")[-1])
-        ),
+        "participation ratio, mean": lambda run: -run.at_fit(mean_participation(run)),
         "last hidden layer's live units": lambda run: -run.at_fit(run.hidden("live")[-1]),
         "last hidden layer's collapse": lambda run: -run.at_fit(run.hidden("collapse")[-1]),
         "last hidden layer's probe": lambda run: run.at_fit(run.hidden("probe")[-1]),
@@ -663,8 +661,32 @@ def print_roc_auc(seeds):
     }
     runs, rows = available_runs(PAPER_RUNS, seeds), []
     for name, score in measurements.items():
-        rows.append([name, f"{roc_auc(runs, [score(run) for run in runs]):.2f}"])
-    print_table([f"when fitted, over {len(runs)} runs", "area under the ROC curve"], rows)
+        scores = [score(run) for run in runs]
+        low, high = resampled_auc(runs, scores)
+        rows.append([name, f"{roc_auc(runs, scores):.2f}", f"{low:.2f} to {high:.2f}"])
+    header = [f"when fitted, over {len(runs)} runs", "area under the ROC curve", "95 % interval"]
+    print_table(header, rows)
+
+
+def mean_participation(run):
+    return run.hidden("participation")[1:].mean(axis=0)
+
+
+def resampled_auc(runs, scores, draws=1000):
+    """The 95 % interval of the AUC when configurations are drawn again, all seeds of one together.
+
+    The runs are not so many independent ones: seeds of a configuration resemble each other.
+    """
+    of_label = {}
+    for run, score in zip(runs, scores, strict=True):
+        of_label.setdefault(run.label, []).append((run, score))
+    rng, labels, areas = np.random.default_rng(0), sorted(of_label), []
+    for _ in range(draws if labels else 0):
+        drawn = []
+        for label in rng.choice(labels, len(labels)):
+            drawn += of_label[label]
+        areas.append(roc_auc(*zip(*drawn, strict=True)))
+    return np.nanpercentile(areas, [2.5, 97.5]) if areas else (np.nan, np.nan)
 
 
 def dead_unit_share(run):

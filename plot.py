@@ -31,6 +31,8 @@ N_COLOURS = {2000: "#009E73", 5000: "#0072B2", 7000: "#D55E00"}
 ARM_COLOURS = {"control": "#888888", "no decay": "#D55E00", "held norm": "#0072B2"}
 ARM_COLOURS |= {"decay alone": "#009E73", "faster decay": "#CC79A7"}
 THIN = {"linewidth": 0.8, "alpha": 0.7}  # other seeds
+SETTINGS = ("depth", "n_train", "alpha", "weight_decay", "seed", "width", "lr", "batch_size")
+SETTINGS += ("hold_norm", "steps", "optimizer", "dtype", "data")
 
 
 # ---- Panels: one quantity against the step ----
@@ -51,7 +53,12 @@ def loss(ax, run):
 
 def weight_norm(ax, run, **style):
     ax.plot(run.log["step"], run.log["weight_norm"], color="black", **style)
-    ax.set(ylabel="weight norm", ylim=(0, None))
+    show_zero(ax, "weight norm")
+
+
+def show_zero(ax, label):
+    ax.axhline(0, alpha=0)  # a limit would be that of the first axes, where several share theirs
+    ax.set(ylabel=label)
 
 
 def layer_colours(depth):
@@ -76,7 +83,7 @@ def rank(ax, run):
 
 def participation(ax, run):
     layer_curves(ax, run, "participation", run.depth)
-    ax.set(ylabel="participation ratio", ylim=(0, None))
+    show_zero(ax, "participation ratio")
 
 
 def collapse(ax, run):
@@ -86,7 +93,7 @@ def collapse(ax, run):
 
 def live_units(ax, run):
     layer_curves(ax, run, "live", run.depth - 1)
-    ax.set(ylabel="live units", ylim=(0, None))
+    show_zero(ax, "live units")
 
 
 def probe(ax, run):
@@ -192,7 +199,7 @@ def column_per_run(runs, drawn, titles, sharey="row"):
         for ax, panel in zip(column, drawn, strict=True):
             panel(ax, run)
             mark_onsets(ax, run)
-        column[0].set_title(title, fontsize=10)
+        column[0].set_title(title, fontsize=10 if max(map(len, titles)) < 60 else 8)
     return fig, axes
 
 
@@ -341,8 +348,8 @@ def fig10(seed=None):
         for ax in column:
             ax.axvline(first, color="black", linestyle=":", linewidth=1, label="branch")
         column[0].set(ylabel="test accuracy (%)", ylim=(-5, 105))
-        column[1].set(ylabel="weight norm", ylim=(0, None))
-        column[2].set(ylabel="R, mean rank", ylim=(0, None))
+        show_zero(column[1], "weight norm")
+        show_zero(column[2], "R, mean rank")
         column[0].set_title(f"depth {depth}, n=5000", fontsize=10)
     return finish(fig)
 
@@ -408,12 +415,15 @@ def draw_run(run):
 
 def compare(runs):
     """Runs side by side, a column each; each title says what sets a run apart from the first."""
-    titles = [runs[0].name]
+    titles = ["\n-then-".join(runs[0].name.split("-then-"))]
     for run in runs[1:]:
         apart = []
-        for name, value in run.config.items():
-            if name not in ("machines", "data_sha256") and value != runs[0].config.get(name):
-                apart.append(f"{name} {value}")
+        for setting in SETTINGS:
+            value, first = (one.config.get(setting, False) for one in (run, runs[0]))
+            if value != first:
+                apart.append(f"{setting} {value}")
+        if "from" in run.config:
+            apart.append(f"from step {run.config['from']['step']:,}")
         titles.append("\n".join(apart) or run.name)
     fig, _ = column_per_run(runs, [accuracy, rank_and_live_units, weight_norm, probe], titles)
     layer_scale(fig, max(run.depth for run in runs))
