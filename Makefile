@@ -5,6 +5,7 @@ DEVICE ?= cpu
 SEEDS ?= 0
 FORMAT ?= png
 LAUNCH ?=
+unexport MPLBACKEND
 
 PY := .venv/bin/python
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))

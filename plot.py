@@ -14,6 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
+if __name__ == "__main__":
+    os.environ.pop("MPLBACKEND", None)  # a notebook's, which its terminal's python may not have
 try:
     import matplotlib
     import matplotlib.style
