@@ -1276,6 +1276,57 @@ def test_beyond_the_paper(stage):
     assert 1 / 8 < claims.jump_share(run) < (1 + rows / 5) / 8
 
 
+def made_up_arm(folder, arm, delay, level=0.9, **changed):
+    """A branch of the paper's d12-n5000 whose test accuracy rises so many steps after its own."""
+    _, log = claims.read_run(folder / "d12-n5000-a8-wd0.01-s0")
+    log = log[(log["step"] >= 40_000) & (log["step"] <= 64_000)]
+    columns = {name: log[name].copy() for name in log.dtype.names}
+    surge = [55_000 + delay, 59_000 + delay]
+    columns["test_acc"] = np.interp(columns["step"], surge, [log["test_acc"][0], level])
+    for name, values in changed.items():
+        columns[name] = np.where(columns["step"] > 40_000, values, columns[name])
+    name = f"d12-n5000-a8-wd0.01-s0-steps40000-then{claims.ARMS[arm]}-steps64000"
+    shutil.rmtree(folder / name, ignore_errors=True)
+    write_run(folder / name, columns, 12, n_train=5000, steps=64_000, probe_every=2000)
+    claims.finished_run.cache_clear()
+
+
+def test_outcomes_of_arms(stage, tmp_path, capsys):
+    """The control is half-way at 57,000, 17,000 steps after the branch."""
+    stage({(12, 5000, 0.01): (38_000, *PAPER[12, 5000, 0.01][1:])})
+    results = tmp_path / "results"
+    words = {-6000: "early", -5500: "on time", 0: "on time", 5000: "on time", 5500: "late"}
+    for delay, word in words.items():
+        made_up_arm(results, "no decay", delay)
+        outcome = claims.Outcome(12, "no decay", 0)
+        assert outcome.word == word and outcome.test_half == 57_000 + delay
+        assert outcome.has_control and outcome.stays_fitted
+    made_up_arm(results, "held norm", 0, level=0.49, train_acc=0.98)
+    outcome = claims.Outcome(12, "held norm", 0)
+    assert outcome.word == "not in the window" and not outcome.stays_fitted
+    made_up_arm(results, "decay alone", 9000, weight_norm=70)
+    assert claims.Outcome(12, "decay alone", 0).word == "not in the window"
+    assert claims.Outcome(12, "decay alone", 0).norms[0] == pytest.approx(300 * np.exp(-0.4))
+    made_up_arm(results, "faster decay", -7000)
+    claims.print_arms([0])
+    told = capsys.readouterr().out
+    assert "| 12 | 0 | held norm | – |" in told and "not in the window, not fitted |" in told
+    for arm, account, right in (
+        ("no decay", "gradient", "0 of 1 | 0 of 0"),  # late, and tried before
+        ("held norm", "norm", "0 of 0 | 0 of 0"),  # not fitted
+        ("decay alone", "gradient", "1 of 1 | 1 of 1"),
+        ("faster decay", "norm", "1 of 1 | 1 of 1"),
+        ("faster decay", "gradient", "0 of 1 | 0 of 1"),
+    ):
+        assert f"| {arm} | {account} | {right} |" in told
+    fig = plot.fig10()
+    assert len(fig.axes) == 9 and len(fig.axes[2].lines) == 6  # control, four arms, the branch
+    log = results / "d12-n5000-a8-wd0.01-s0-steps40000-then-wd0.03-steps64000/log.csv"
+    log.write_text(log.read_text().replace("\n40000,", "\n40000,9", 1))
+    claims.finished_run.cache_clear()
+    assert not claims.Outcome(12, "faster decay", 0).has_control
+
+
 def test_the_readmes_hold_what_make_claims_prints(capsys, monkeypatch):
     monkeypatch.setattr(claims, "found_seeds", lambda: [0, 1, 2])
     assert claims.main() == 0
