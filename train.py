@@ -106,7 +106,7 @@ def at_least(low, kind=int):
             value = kind(float(text))  # 1e5 is a whole number, too
             if value == float(text) and low <= value < 2**32:
                 return value
-        raise argparse.ArgumentTypeError(f"expected {what}, {low:g} or more, found {text}")
+        raise argparse.ArgumentTypeError(f"expected {what} from {low:g} to 2**32, found {text}")
 
     return number
 
