@@ -139,7 +139,7 @@ def paper_accuracy(ax, run):
 
 
 def exponential_mean(values, rows):
-    """Running means that weigh a value so many rows back 1 / e: [rows]."""
+    """Running means in which a new row counts 1 / rows: [rows]."""
     means, weight = [values[0]], 1 / rows
     for value in values[1:]:
         means.append((1 - weight) * means[-1] + weight * value)
