@@ -841,7 +841,8 @@ def test_a_closed_pipe_and_a_plain_terminal(tiny, tmp_path):
     """train.py | head trains on; help and names that a terminal lacks letters for are printed."""
     train_py, out = [sys.executable, HERE / "train.py"], tmp_path / "run"
     command = [*train_py, *RUN, "--data-dir", tiny, "--out", out]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes) as child:
         child.stdout.close()
         assert child.stderr.read() == b"" and child.wait() == 0
     assert model.is_finished(out, 60)
@@ -1403,6 +1404,12 @@ def test_figures_have_their_panels_and_labels(stage, tmp_path):
             assert np.array_equal(drawn[8].lines[0].get_ydata(), ranks[::4])  # every 2,000 steps
     assert plot.main(["claims", "fig3", "--format", "svg"]) == 0
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"claims.svg", "fig3.svg"}
+
+
+def test_the_jump_is_drawn_row_by_row():
+    loss, accuracy, live, change, _ = plot.fig11().axes
+    assert len(loss.lines[0].get_xdata()) == 101 and len(accuracy.lines) == 2
+    assert [len(ax.lines) for ax in (live, change)] == [12, 1]  # eleven layers and the zero
 
 
 def test_runs_are_compared(stage, tmp_path, capsys):
