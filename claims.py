@@ -44,6 +44,7 @@ def read_run(folder):
     try:
         config = json.loads((folder / "config.json").read_bytes())
         whole = all(isinstance(config[name], int) and config[name] >= least[name] for name in least)
+        whole = whole and config.get("from", {"step": 0})["step"] >= 0
         intact = whole and config["weight_decay"] >= 0 and config["seed"] >= 0
     except (ValueError, LookupError, TypeError):
         intact = False
@@ -239,10 +240,7 @@ def paper_run(depth, n_train, weight_decay=0.01, seed=0):
     Raises FileNotFoundError if it is not there, finished; ValueError if its folder holds another.
     """
     folder = HERE / "results" / f"d{depth}-n{n_train}-a8-wd{weight_decay:g}-s{seed}"
-    try:
-        run = finished_run(folder)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f'{error}; make runs SEEDS="{seed}" trains it') from None
+    run = finished_run(folder)
     named = {"depth": depth, "n_train": n_train, "weight_decay": weight_decay, "seed": seed}
     for setting, value in (PAPER_SETUP | named).items():
         found = run.config.get(setting)
@@ -251,6 +249,8 @@ def paper_run(depth, n_train, weight_decay=0.01, seed=0):
                 f"{folder}: expected the paper's setup, found {setting} {found} and not {value}; "
                 "move that run elsewhere"
             )
+    if len(run.rows) != 201 or len(run.probes) != 51:
+        raise ValueError(f"{folder}: expected 201 rows and 51 with layers, found fewer; restore it")
     return run
 
 
@@ -262,7 +262,7 @@ def found_seeds():
         for folder in (HERE / "results").glob(f"{name}*"):
             if folder.name.removeprefix(name).isdecimal():
                 seeds.add(int(folder.name.removeprefix(name)))
-    return sorted(seeds)
+    return sorted(seed for seed in seeds if available_runs(PAPER_RUNS, [seed]))
 
 
 def available_runs(keys, seeds):
@@ -388,7 +388,7 @@ def c9(seed):
         apart = 100 * np.abs(norms / norms.mean(axis=0) - 1).max()
         falling = 100 * (np.diff(norms) < 0).mean(axis=1).min()
         ranks_apart = np.abs(less.hidden("rank")[-1] - more.hidden("rank")[-1]).max()
-        yield f"d{depth} norms fall: share of rows in %", (".1f", falling), falling >= 90
+        yield f"d{depth} norms fall: in % of rows, at least", (".1f", falling), falling >= 90
         yield f"d{depth} norms overlap: from their mean in %", (".1f", apart), apart <= 10
         yield f"d{depth} ranks differ: by up to", (".0f", ranks_apart), ranks_apart >= 80
 
@@ -806,6 +806,10 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # claims.py | head ends without a word
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack γ
+    for number in (signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # claims.py | head ends without a word
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack γ
+    if sys.argv[1:]:
+        sys.exit(__doc__)
     sys.exit(main())

@@ -136,8 +136,11 @@ def read_config(folder):
     path = folder / "config.json"
     try:
         config = json.loads(path.read_bytes())
-        return {**config}
-    except (ValueError, TypeError):
+        dated = [*config.get("machines", []), *([config["from"]] if config.get("from") else [])]
+        if not all(isinstance(part["step"], int) for part in dated):
+            raise TypeError
+        return config
+    except (ValueError, TypeError, LookupError, AttributeError):
         message = f"{path}: expected a run's settings in JSON, found damage; restore it"
         raise ValueError(message) from None
 
@@ -145,6 +148,24 @@ def read_config(folder):
 def write_config(folder, config):
     """Writes a run's settings. Raises OSError."""
     write_atomic(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+
+
+def compare_settings(path, config, found, defaults):
+    """Raises ValueError, in one line, if the settings found are another run's. Steps may grow.
+
+    A setting that is missing there is newer than that run, and has its default.
+    """
+    changed = []
+    for name, value in ({"from": None} | config).items():
+        other = found.get(name, defaults.get(name))
+        longer = name == "steps" and isinstance(other, int) and other < value
+        if other != value and not longer and name not in ("data", "device"):
+            changed.append(f"{name} is {json.dumps(other)} there and {json.dumps(value)} here")
+    if changed:
+        raise ValueError(
+            f"{path}: expected this run's, found another's: {', '.join(changed)}; repeat its "
+            "settings (and --data-dir) or choose another --out"
+        )
 
 
 def machines(found, config, first_step):

@@ -167,12 +167,16 @@ def finish(fig):
         if ax.get_subplotspec() and ax.get_subplotspec().is_last_row() and not ax.get_xlabel():
             ax.set_xlabel("optimizer steps")
         if ax.get_xlabel() == "optimizer steps":
-            ax.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step else "0")
+            ax.xaxis.set_major_formatter(tick_label)
     if legend:
         columns = len(legend) if len(legend) < 5 else -(-len(legend) // 2)
         place = {"loc": "outside lower center", "ncols": columns, "fontsize": 9, "frameon": False}
         fig.legend(legend.values(), legend.keys(), **place)
     return fig
+
+
+def tick_label(step, _position):
+    return f"{step / 1000:g}k" if step >= 1000 else f"{step:g}"
 
 
 def layer_scale(fig, depth):
@@ -293,7 +297,10 @@ def fig8(seed=None):
     seeds = claims.found_seeds() if seed is None else [seed]
     titles = [f"depth 12, γ={decay:g}" for decay in DECAYS] + ["depth 4 (dashed) and 8, γ=0.01"]
     fig, axes = panels(1, 4, height=3)
-    for run in available_runs(claims.PAPER_RUNS, seeds):
+    runs = available_runs(claims.PAPER_RUNS, seeds)
+    if not runs:
+        raise FileNotFoundError("expected finished runs in results/, found none of that seed")
+    for run in runs:
         ax = axes[0, DECAYS.index(run.weight_decay) if run.depth == 12 else 3]
         test = run.test_acc[np.isin(run.steps, run.probes["step"])]
         share = 100 * run.mean_rank / run.mean_rank.max()
@@ -347,6 +354,8 @@ def fig10(seed=None):
                 column[0].plot(rows["step"], 100 * rows["test_acc"], **style)
                 column[1].plot(rows["step"], rows["weight_norm"], **style)
                 column[2].plot(run.probes["step"][probes], run.mean_rank[probes], **style)
+        if not column[0].lines:
+            raise FileNotFoundError("expected finished runs in results/, found none of that seed")
         for ax in column:
             ax.axvline(first, color="black", linestyle=":", linewidth=1, label="branch")
         column[0].set(ylabel="test accuracy (%)", ylim=(-5, 105))
@@ -458,7 +467,12 @@ def draw(what, seed):
             yield draw_claims(), folders / "claims"
         elif name in figures:
             given = {} if seed is None else {"seed": seed}
-            yield figures[name](**given), folders / (name + end)
+            try:
+                fig = figures[name](**given)
+            except FileNotFoundError as error:
+                hint = f"make {name.removesuffix('_accuracy')} SEEDS={seed or 0} trains it"
+                raise FileNotFoundError(f"{error}; {hint}") from None
+            yield fig, folders / (name + end)
         elif Path(name).is_file():
             print(f"{name}: no run's folder, left out")
         else:
@@ -469,6 +483,8 @@ def draw(what, seed):
         yield draw_run(run), folder / "plot"
     elif len(runs) > 8:
         raise ValueError(f"expected up to 8 runs to compare, found {len(runs)}")
+    elif not runs and not set(what) & {"claims", *figures}:
+        raise FileNotFoundError("expected a run's folder or name, a figure or claims, found none")
     elif runs:
         yield compare([run for run, _ in runs]), folders / "compare"
 
@@ -489,10 +505,15 @@ def main(argv=None):
     out = "the picture's file (default: in figures/, of one run plot.png in its folder)"
     parser.add_argument("--out", type=Path, help=out)
     args = parser.parse_args(argv)
+    if args.out and args.out.suffix not in (".png", ".pdf", ".svg"):
+        parser.error(f"argument --out: expected a name with .png, .pdf or .svg, found {args.out}")
     try:
         # whatever the user's own settings of matplotlib are
         with matplotlib.style.context("default"):
-            for fig, path in draw(args.what, args.seed):
+            pictures = list(draw(args.what, args.seed))
+            if args.out and len(pictures) > 1:
+                raise ValueError(f"expected one picture for --out, found {len(pictures)}")
+            for fig, path in pictures:
                 path = args.out or path.with_name(f"{path.name}.{args.format}")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 fig.savefig(path, dpi=120)
@@ -504,6 +525,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack γ
+    for number in (signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # plot.py | head ends without a word
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack γ
     sys.exit(main())

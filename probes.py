@@ -241,8 +241,8 @@ def print_layers(folder, data_dir):
     train, test, digest = load_mnist(data_dir, config["n_train"], getattr(torch, config["dtype"]))
     if digest != config["data_sha256"]:
         raise ValueError(
-            f"{data_dir}: expected the data that the run was trained on, {config['data']}, found "
-            "other; see --data-dir"
+            f"{data_dir}: expected the data that the run was trained on (from a folder called "
+            f"{config['data']}), found other; see --data-dir"
         )
     print(f"{folder} at step {step}: measuring its layers, some seconds", flush=True)
     layers = []
@@ -289,5 +289,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # probes.py | head ends without a word
+    for number in (signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # probes.py | head ends without a word
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack letters of a path
     sys.exit(main())

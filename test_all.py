@@ -534,6 +534,8 @@ def test_checkpoints_are_not_as_rare_as_the_layers(run, monkeypatch):
 
 
 def test_ctrl_c_says_how_to_continue(run, tmp_path, monkeypatch):
+    with mock.patch("train.train", side_effect=KeyboardInterrupt):
+        assert run()[:2] == (130, "\ntrain.py: stopped before the first step\n")
     measure = train.measure
 
     def interrupt(*arguments):
@@ -723,11 +725,15 @@ def listed(_):
     return b"[1]"
 
 
+def without_steps(config):
+    return config.replace(b'"step"', b'"stop"')  # of its machines
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
         *[("checkpoint.pt", change) for change in (truncated, flipped, foreign, empty)],
-        *[("config.json", change) for change in (truncated, foreign, listed)],
+        *[("config.json", change) for change in (truncated, foreign, listed, without_steps)],
     ],
 )
 def test_damaged_files_are_named_and_kept(run, name, change):
@@ -949,7 +955,12 @@ def test_a_branch_that_cannot_be(run, tmp_path, tiny):
     run()
     out = ["--out", tmp_path / "branch", "--from", run.folder]
     assert_one_line(*run.bare(*out, "--seed=1", "--steps=90")[::2], "--seed", "--from")
-    assert_one_line(*run.bare(*out, "--steps=60")[::2], "--steps beyond its first one")
+    assert_one_line(*run.bare(*out, "--steps=60")[::2], "--steps: expected more than 60")
+    assert_one_line(*run.bare(*out, "--steps=90", "--data-dir=x")[::2], "x: expected a file")
+    shutil.copytree(tiny, tmp_path / "other")
+    (tmp_path / "other/t10k-labels-idx1-ubyte").write_bytes(zeros(200))
+    status, _, error = run.bare(*out, "--steps=90", f"--data-dir={tmp_path / 'other'}")
+    assert_one_line(status, error, "the data of the run to branch from, found other")
     (run.folder / "checkpoint.pt").unlink()
     said = "found no checkpoint.pt (runs are committed without theirs); train it anew with --out"
     assert_one_line(*run.bare(*out, "--steps=90")[::2], said)
@@ -1063,7 +1074,18 @@ def test_plot_says_why_it_cannot(tmp_path, capsys, name, change, said):
     assert_one_line(status, capsys.readouterr().err, said, str(tmp_path))
 
 
-def test_plot_names_what_it_draws(capsys):
+def test_plot_names_what_it_draws(capsys, tmp_path):
+    for out in ("x", "x.xyz", ""):
+        with pytest.raises(SystemExit):
+            plot.main(["fig3", "--out", out])
+        assert_one_line(2, capsys.readouterr().err, "a name with .png, .pdf or .svg")
+    status = plot.main(["fig3", "fig4", "--out", str(tmp_path / "x.png")])
+    assert_one_line(status, capsys.readouterr().err, "expected one picture for --out, found 2")
+    for figure in ("fig3", "fig8", "fig10"):
+        assert plot.main([figure, "--seed", "99"]) == 1
+        assert_one_line(1, capsys.readouterr().err, f"make {figure} SEEDS=99 trains it")
+    assert plot.main([str(HERE / "README.md")]) == 1
+    assert "expected a run's folder or name" in capsys.readouterr().err
     status = plot.main(["Fig2"])
     assert_one_line(status, capsys.readouterr().err, "fig1, fig1_accuracy", "found Fig2")
 
@@ -1243,6 +1265,11 @@ def test_a_folder_that_holds_another_run_is_refused(stage, tmp_path):
     shutil.copytree(f"{folder}0", f"{folder}1")
     with pytest.raises(ValueError, match="expected the paper's setup, found seed 0 and not 1"):
         claims.paper_run(12, 2000, seed=1)
+    rows = Path(f"{folder}0/log.csv").read_text().splitlines(keepends=True)
+    Path(f"{folder}0/log.csv").write_text("".join(rows[:9] + rows[10:]))
+    claims.finished_run.cache_clear()
+    with pytest.raises(ValueError, match="expected 201 rows and 51 with layers"):
+        claims.paper_run(12, 2000)
 
 
 def test_a_claim_needs_all_its_runs_and_finds_its_seeds(stage, capsys, tmp_path):
@@ -1252,12 +1279,13 @@ def test_a_claim_needs_all_its_runs_and_finds_its_seeds(stage, capsys, tmp_path)
         settings = folder / "config.json"
         settings.write_text(settings.read_text().replace('"seed": 0', '"seed": 7'))
         folder.rename(tmp_path / "results" / folder.name.replace("-s0", "-s7"))
-    assert list(claims.judge(claims.c2, claims.found_seeds())) == [0, 7]
+    (tmp_path / "results/d4-n5000-a8-wd0.01-s9").mkdir()  # a run that has only begun
+    assert list(claims.judge(claims.c2, claims.found_seeds())) == claims.found_seeds() == [0, 7]
     assert claims.judge(claims.c1, [0, 7]) == {}
     assert claims.main() == 0
     printed = capsys.readouterr().out
     assert "| runs missing | 0 of 0 | 0 | – |" in printed and "over 14 runs" in printed
-    assert_one_line(plot.main(["fig2"]), capsys.readouterr().err, "d4-n5000", 'SEEDS="0"')
+    assert_one_line(plot.main(["fig2"]), capsys.readouterr().err, "d4-n5000", "make fig2 SEEDS=0")
 
 
 def test_beyond_the_paper(stage):

@@ -17,25 +17,26 @@ import argparse
 import contextlib
 import hashlib
 import itertools
-import json
 import os
 import re
 import shlex
+import signal
 import sys
 import time
 from datetime import timedelta
 from pathlib import Path
 
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # torch's import would swallow a Ctrl-C
 try:
     import torch
 except ModuleNotFoundError:
     sys.exit(f"train.py: error: expected torch, found none for {sys.executable}; see make setup")
-except KeyboardInterrupt:
-    sys.exit(130)
 
 from data import DATA_DIR, load_mnist, minibatches
 from model import (
     add_row,
+    compare_settings,
     is_finished,
     load_checkpoint,
     lock,
@@ -88,8 +89,9 @@ def argument_parser():
     add("--dtype", choices=["float32", "float64"], default="float32", help="precision of training")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="where to train")
     add("--data-dir", type=Path, default=DATA_DIR, help="folder of MNIST's four files, or others")
-    add("--from", type=Path, metavar="RUN", help="folder of the run to branch from")
-    add("--out", type=Path, help="folder of this run (default: results/<settings>)")
+    none = argparse.SUPPRESS
+    add("--from", type=Path, metavar="RUN", default=none, help="folder of the run to branch from")
+    add("--out", type=Path, default=none, help="this run's folder (default: results/<settings>)")
     return parser
 
 
@@ -111,19 +113,25 @@ def at_least(low, kind=int):
     return number
 
 
-def parse_args(argv=None):
-    """Reads the command line, and begins a branch: returns the run's settings, folder, data_dir.
+def default_settings():
+    return vars(argument_parser().parse_args([]))
 
-    Raises OSError or ValueError, in one line, if the run to branch from is not to be had.
+
+def parse_args(argv=None):
+    """Reads the command line.
+
+    Returns config, the run's settings; its folder; data_dir; and the state to begin with, that of
+    the checkpoint to branch from, or None. Raises OSError or ValueError, in one line.
     """
     argv = sys.argv[1:] if argv is None else argv
     argv = [re.sub(r"^--\w+", lambda option: option[0].replace("_", "-"), word) for word in argv]
     parser = argument_parser()
-    defaults = vars(parser.parse_args([]))
+    defaults = default_settings()
     # argparse keeps what the namespace holds already: here None, which marks what is not given
     given = vars(parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(defaults))))
     given = {name: value for name, value in given.items() if value is not None}
-    data_dir, parent, out = (given.pop(k, defaults.pop(k)) for k in ("data_dir", "from", "out"))
+    data_dir = given.pop("data_dir", defaults.pop("data_dir"))
+    parent, out = given.pop("from", None), given.pop("out", None)
     if data_dir.resolve() != DATA_DIR:
         given["data"] = data_dir.resolve().name
     if given.get("device") == "cuda" and not torch.cuda.is_available():
@@ -134,10 +142,10 @@ def parse_args(argv=None):
         parser.error(f"argument {option}: expected none with --from, which keeps the source's")
 
     folder = out or Path(os.path.relpath(HERE / "results" / run_name(given, defaults, parent)))
-    config = defaults | {"data": "data"} | given
+    config, state = defaults | {"data": "data"} | given, None
     if parent is not None:
-        config = branch(parent, folder, config, given)
-    return config, folder, data_dir
+        config, state = branch(parent, folder, config, given)
+    return config, folder, data_dir, state
 
 
 def run_name(given, defaults, parent=None):
@@ -158,14 +166,18 @@ def run_name(given, defaults, parent=None):
 
 
 def branch(parent, folder, config, given):
-    """Makes the folder of a branch, as of a run that was stopped where it branches.
+    """The settings of a branch, the parent's but for those given; and the state to begin with.
 
-    Returns its settings, the parent's but for those given. Once the folder is there they are read
-    in it, and the parent may be gone. Raises OSError or ValueError, in one line.
+    Once the branch in folder has begun: its own settings, and None. The parent may be gone then.
+    Raises OSError or ValueError, in one line.
     """
-    name, path, state = parent.resolve().name, parent / "checkpoint.pt", None
-    if (folder / "config.json").exists():
-        found = read_config(folder)
+    name, path, own = parent.resolve().name, parent / "checkpoint.pt", folder / "checkpoint.pt"
+    state = None
+    if own.is_file() or (folder / "config.json").is_file():
+        found = load_checkpoint(own)["config"] if own.is_file() else read_config(folder)
+        start = found.get("from") or {"run": "none", "step": 0}
+        if start["run"] != name:
+            raise ValueError(f"{folder}: expected a branch of {name}, found one of {start['run']}")
     elif path.is_file():
         state = load_checkpoint(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -173,24 +185,18 @@ def branch(parent, folder, config, given):
         found = state["config"] | {"from": start}
     else:
         raise FileNotFoundError(
-            f"{parent}: expected a run with its checkpoint, found no checkpoint.pt (runs are "
-            "committed without theirs); train it anew with --out, to the step to branch at"
+            f"{parent}: expected a run's folder with its checkpoint, found no checkpoint.pt (runs "
+            "are committed without theirs); train it anew with --out, to the step to branch at"
         )
     kept = (config.keys() | {"data_sha256", "from"}) - {"device", "data"}
     config = config | {key: found[key] for key in found if key in kept} | given
-    start = config.get("from", {"run": "no other", "step": 0})
-    if start["run"] != name or start["step"] >= config["steps"]:
-        raise ValueError(
-            f"{folder}: expected a branch of {name} with --steps beyond its first one, found one "
-            f"of {start['run']} from {start['step']} to {config['steps']}"
-        )
-    check_folder(folder, config)
+    if start["step"] >= config["steps"]:
+        told = f"expected more than {start['step']}, where the branch begins"
+        raise ValueError(f"argument --steps: {told}, found {config['steps']}")
     if state is not None:
         norm = torch.nn.utils.get_total_norm(state["model"].values()).item()
-        folder.mkdir(parents=True, exist_ok=True)
-        write_checkpoint(folder, state | {"config": config, "log": "", "held_norm": norm})
-        write_config(folder, config)
-    return config
+        state |= {"config": config, "log": "", "held_norm": norm}
+    return config, state
 
 
 # ---- Training ----
@@ -204,8 +210,8 @@ def train_step(model, optimizer, images, labels):
     optimizer.step()
 
 
-def train(config, folder, data_dir=DATA_DIR):
-    """Trains a run to its last step, with its log and checkpoint in its folder.
+def train(config, folder, data_dir=DATA_DIR, state=None):
+    """Trains a run to its last step, from a state or step 0, with its log and checkpoint.
 
     Leaves a finished run alone. Raises, in one line: OSError; ValueError, for data or folder;
     FloatingPointError, if training diverges; KeyboardInterrupt, for Ctrl-C.
@@ -214,7 +220,8 @@ def train(config, folder, data_dir=DATA_DIR):
     dtype, device, steps = getattr(torch, config["dtype"]), config["device"], config["steps"]
     train_set, test_set, digest = load_mnist(data_dir, config["n_train"], dtype, device)
     images, labels = train_set
-    config = config | {"data_sha256": digest}
+    if config.setdefault("data_sha256", digest) != digest:
+        raise ValueError(f"{data_dir}: expected the data of the run to branch from, found other")
     check_folder(folder, config)
     if is_finished(folder, steps):
         say(f"{folder}: finished before, nothing to do; --out trains it anew in another folder")
@@ -229,6 +236,8 @@ def train(config, folder, data_dir=DATA_DIR):
 
     with lock(folder):
         found = check_folder(folder, config)  # again: until now another process could begin it
+        if state is not None:
+            write_checkpoint(folder, state)
         first_step, log, held_norm = resume(folder, config, model, optimizer)
         config = machines(found, config, first_step)
         write_config(folder, config)
@@ -293,7 +302,7 @@ def check_folder(folder, config):
     ValueError, in one line, if it holds anything but this run."""
     if (folder / "config.json").exists():
         found = read_config(folder)
-        compare_settings(folder, config, found)
+        compare_settings(folder, config, found, default_settings())
         return found
     for file in folder.iterdir() if folder.exists() else ():
         begun = file.name.removesuffix(".tmp") in ("config.json", "checkpoint.pt")  # and killed
@@ -303,23 +312,6 @@ def check_folder(folder, config):
                 "config.json; choose another --out"
             )
     return {}
-
-
-def compare_settings(path, config, found):
-    """Raises ValueError, in one line, if the settings found are another run's. Steps may grow.
-
-    A setting that is missing there is newer than that run, and has its default.
-    """
-    defaults = vars(argument_parser().parse_args([]))
-    changed = []
-    for name, value in ({"from": None} | config).items():
-        other = found.get(name, defaults.get(name))
-        longer = name == "steps" and isinstance(other, int) and other < value
-        if other != value and not longer and name not in ("data", "device"):
-            changed.append(f"{name} is {json.dumps(other)} there and {json.dumps(value)} here")
-    if changed:
-        told = f"expected this run's, found another's: {', '.join(changed)}"
-        raise ValueError(f"{path}: {told}; repeat its settings or choose another --out")
 
 
 def resume(folder, config, model, optimizer):
@@ -337,7 +329,7 @@ def resume(folder, config, model, optimizer):
             )
         return 0, "", weight_norm(model)
     checkpoint = load_checkpoint(path)
-    compare_settings(path, config, checkpoint["config"])
+    compare_settings(path, config, checkpoint["config"], default_settings())
     try:
         model.load_state_dict(checkpoint["model"])
         # Adam's moments alone: learning rate and decay are those of the settings
@@ -354,12 +346,12 @@ def resume(folder, config, model, optimizer):
 def main(argv=None):
     """The command line. Returns the exit status: 0; 1 after one line on a fault; 130 for Ctrl-C."""
     try:
-        config, folder, data_dir = parse_args(argv)
-        train(config, folder, data_dir)
+        config, folder, data_dir, state = parse_args(argv)
+        train(config, folder, data_dir, state)
         command = [sys.executable, os.path.relpath(HERE / "plot.py"), str(folder)]
         say(f"to sum it up and draw it: {shlex.join(command)}")
     except KeyboardInterrupt as stop:
-        say(f"\ntrain.py: {stop or 'stopped before the first step'}")
+        say(f"\ntrain.py: {str(stop) or 'stopped before the first step'}")
         return 130
     except (OSError, ValueError, FloatingPointError) as error:
         print(f"train.py: error: {error}", file=sys.stderr)
@@ -375,5 +367,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack α
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack α
     sys.exit(main())
