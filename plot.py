@@ -300,14 +300,19 @@ def fig8(seed=None):
     runs = available_runs(claims.PAPER_RUNS, seeds)
     if not runs:
         raise FileNotFoundError("expected finished runs in results/, found none of that seed")
+    lost = [[], [], [], []]  # in %, when test accuracy is half-way, by panel
     for run in runs:
-        ax = axes[0, DECAYS.index(run.weight_decay) if run.depth == 12 else 3]
+        column = DECAYS.index(run.weight_decay) if run.depth == 12 else 3
+        ax, at_half = axes[0, column], run.at(run.test_half, run.mean_rank)
+        lost[column].append(100 * (1 - at_half / run.mean_rank.max()))
         test = run.test_acc[np.isin(run.steps, run.probes["step"])]
         share = 100 * run.mean_rank / run.mean_rank.max()
         style = {"color": N_COLOURS[run.n_train], "marker": ".", "markersize": 3}
         style |= {"linewidth": 0.8, "linestyle": "--" if run.depth == 4 else "-"}
         ax.plot(100 * test, share, label=f"n={run.n_train}", **style)
-    for ax, title in zip(axes[0], titles, strict=True):
+    for ax, title, shares in zip(axes[0], titles, lost, strict=True):
+        if shares:
+            title += f"\nhalf-way R has lost {claims.fmt_range(shares)} %"
         ax.set(xlabel="test accuracy (%)", ylabel="R, mean rank (% of its maximum)", ylim=(0, 105))
         ax.set_title(title, fontsize=10)
     return finish(fig)
@@ -377,10 +382,12 @@ def fig11(seed=0):
     change = 100 * np.diff(np.log(run.log["weight_norm"]))
     axes[1, 1].plot(run.log["step"][1:], change, ".-", color="black", markersize=3)
     axes[1, 1].set(ylabel="change of the weight norm\nfrom row to row (%)")
-    for ax in axes.flat:
+    titles = ("the loss spikes", "accuracies fall and rise", "units die", "the weights are kicked")
+    for ax, title in zip(axes.flat, titles, strict=True):
         ax.margins(x=0.02)
-    axes[1, 0].set_xlabel("step")
-    axes[1, 1].set_xlabel("step")
+        ax.set_title(title, fontsize=10)
+    for ax in axes[1]:
+        ax.set_xlabel("step")
     layer_scale(fig, run.depth)
     return finish(fig)
 
