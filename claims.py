@@ -2,7 +2,7 @@
 
     python claims.py    # prints the tables of the READMEs, from the runs in results/
 
-A claim Cn is the function cn. Fourteen claims of 62 parts on three seeds: 154 of 186 parts hold.
+A claim Cn is the function cn. Fourteen claims of 62 parts on three seeds: 154 of 186 checks hold.
 """
 
 import functools
@@ -388,7 +388,7 @@ def c9(seed):
         apart = 100 * np.abs(norms / norms.mean(axis=0) - 1).max()
         falling = 100 * (np.diff(norms) < 0).mean(axis=1).min()
         ranks_apart = np.abs(less.hidden("rank")[-1] - more.hidden("rank")[-1]).max()
-        yield f"d{depth} norms fall: in % of rows, at least", (".1f", falling), falling >= 90
+        yield f"d{depth} norms fall: norm falls in % of rows", (".1f", falling), falling >= 90
         yield f"d{depth} norms overlap: from their mean in %", (".1f", apart), apart <= 10
         yield f"d{depth} ranks differ: by up to", (".0f", ranks_apart), ranks_apart >= 80
 
@@ -428,7 +428,7 @@ def c12(seed):
 
 
 def c13(seed):
-    """when fitted, rank and not norm tells who generalizes (abstract)"""
+    """when fitted, rank not norm tells who already generalizes (abstract)"""
     runs = [paper_run(*key, seed) for key in PAPER_RUNS]
     by_rank = roc_auc(runs, [-run.at_fit(run.mean_rank) for run in runs])
     by_norm = roc_auc(runs, [-run.norm_at_fit for run in runs])
@@ -437,11 +437,11 @@ def c13(seed):
 
 
 def c14(seed):
-    """n=7000: test rises with training, again when fitted (Fig. 1)"""
+    """n=7000: test rises with training, and once fitted (Fig. 1)"""
     run = paper_run(12, 7000, seed=seed)
     halves = (",.0f", run.train_half, run.test_half)
     together = abs(run.train_half - run.test_half) <= 2000
-    yield "together: half-way", halves, together
+    yield "together: half-way both", halves, together
     yield rising("again: fitted / plateau's end", [run.fit_step, run.plateau_end])
 
 
@@ -611,8 +611,8 @@ def print_verdicts(seeds):
             told += f", never {', '.join(never)}"
         name = claim.__name__.upper()
         rows.append([name, plainly(claim), here, f"{held} of {parts}", len(judged), told])
-    print_table(["", "claim", "here", "parts that hold", "seeds", "holds?"], rows)
-    print(f"Of {parts_of_all} parts {held_of_all} hold.\n")
+    print_table(["", "claim", "here", "checks that hold", "seeds", "holds?"], rows)
+    print(f"Of {parts_of_all} checks {held_of_all} hold.\n")
 
 
 def print_parts(seeds):
@@ -742,10 +742,10 @@ def print_runs(seeds):
             "final test": fmt(run.final, ".3f"),
             "tunnel": run.tunnel_length,
             "R when fitted": fmt(run.at_fit(run.mean_rank)),
-            "R half-way": fmt(at_half),
-            "R lost half-way": f"{100 * (1 - at_half / run.mean_rank.max()):.0f} %",
+            "R at test half-way": fmt(at_half),
+            "R lost by then": f"{100 * (1 - at_half / run.mean_rank.max()):.0f} %",
             "R's delay": fmt(rank_delay(run)),
-            "norm half-way": fmt(mean(run.rows["weight_norm"][run.steps == run.test_half])),
+            "norm then": fmt(mean(run.rows["weight_norm"][run.steps == run.test_half])),
             "norm off clock": f"{100 * norm_off_clock(run):.1f} %",
             "dead units": f"{100 * dead_unit_share(run):.0f} %",
             "in kicks": fmt(100 * jump_share(run)),
