@@ -561,8 +561,8 @@ def test_kill_fuzz(tiny, tmp_path):
     and a branch of it end with the bytes of those never killed. The children are forks: they have
     torch."""
     rng, kills = random.Random(1), 100 if FUZZ else 20
-    arguments = [*RUN, "--steps=120", "--log-every=10", "--probe-every=10", f"--data-dir={tiny}"]
-    changed = ["--steps=240", "--weight-decay=0", "--hold-norm", f"--data-dir={tiny}"]
+    arguments = [*RUN, "--steps=60", "--log-every=10", "--probe-every=10", f"--data-dir={tiny}"]
+    changed = ["--steps=120", "--weight-decay=0", "--hold-norm", f"--data-dir={tiny}"]
     begin = time.monotonic()
     train.main([*arguments, f"--out={tmp_path / 'whole'}"])
     train.main([*changed, f"--from={tmp_path / 'whole'}", f"--out={tmp_path / 'whole_branch'}"])
