@@ -84,7 +84,7 @@ def tiny(tmp_path_factory):
 @pytest.fixture
 def run(tiny, tmp_path, capsys):
     """A function that runs train.py in this process with RUN and more arguments, .bare without RUN;
-    returns status, stdout, stderr."""
+    returns status, stdout, stderr. Linear probes train for 20 of their 300 steps."""
 
     def bare(*arguments):
         try:
@@ -97,7 +97,9 @@ def run(tiny, tmp_path, capsys):
         return bare(*RUN, "--out", out, *more)
 
     start.folder, start.bare = tmp_path / "run", bare
-    return start
+    assert probes.probe_accuracies.__defaults__ == (300, 512)
+    with mock.patch.object(probes.probe_accuracies, "__defaults__", (20, 512)):
+        yield start
 
 
 def contents(folder):
