@@ -26,6 +26,7 @@ PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
 ]
 PAPER_SETUP = {"alpha": 8.0, "width": 400, "lr": 1e-3, "batch_size": 200, "optimizer": "adamw"}
 PAPER_SETUP |= {"steps": 100_000, "log_every": 500, "probe_every": 2000, "dtype": "float32"}
+PAPER_SETUP |= {"hold_norm": False, "from": None}
 
 
 # ---- A run: its log, and the criteria that judge it, set once and the same for every run ----
@@ -42,7 +43,8 @@ def read_run(folder):
         raise FileNotFoundError(f"{folder}: expected a run's folder, found no config.json in it")
     least = {"depth": 2, "width": 1, "n_train": 1, "steps": 0, "log_every": 1, "probe_every": 1}
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        # older runs do not have this setting, which has its default then
+        config = {"hold_norm": False} | json.loads((folder / "config.json").read_bytes())
         whole = all(isinstance(config[name], int) and config[name] >= least[name] for name in least)
         whole = whole and config.get("from", {"step": 0})["step"] >= 0
         intact = whole and config["weight_decay"] >= 0 and config["seed"] >= 0
@@ -138,11 +140,23 @@ class Run:
     def at_fit(self, values):
         return self.at(self.fit_step, values)
 
+    def settled(self):
+        """The step from which test accuracy has made 95 % of its gain since the fitted step."""
+        level = self.test_acc_at_fit + 0.95 * (self.final - self.test_acc_at_fit)
+        return first_from(self.steps, (self.test_acc >= level) & (self.steps >= self.fit_step))
+
     def descent(self):
         """Which share of R is lost from the fitted step to 95 % of test accuracy's gain since."""
-        level = self.test_acc_at_fit + 0.95 * (self.final - self.test_acc_at_fit)
-        settled = first_from(self.steps, (self.test_acc >= level) & (self.steps >= self.fit_step))
-        return 1 - self.at(settled, self.mean_rank) / self.at_fit(self.mean_rank)
+        return 1 - self.at(self.settled(), self.mean_rank) / self.at_fit(self.mean_rank)
+
+    def rank_lost(self):
+        """Which share of its maximum R has lost when test accuracy is half-way."""
+        return 1 - self.at(self.test_half, self.mean_rank) / self.mean_rank.max()
+
+    def norm_over_clock(self):
+        """The weight norm over w0 (1 - lr γ)^t, what decay alone makes of it: [rows of log]."""
+        clock = (1 - self.config["lr"] * self.weight_decay) ** self.log["step"]
+        return self.log["weight_norm"] / (self.log["weight_norm"][0] * clock)
 
     def double_descent(self):
         """Mean deep rank's minimum up to mid-plateau, maximum up to its end, minimum after that."""
@@ -244,7 +258,7 @@ def paper_run(depth, n_train, weight_decay=0.01, seed=0):
     named = {"depth": depth, "n_train": n_train, "weight_decay": weight_decay, "seed": seed}
     for setting, value in (PAPER_SETUP | named).items():
         found = run.config.get(setting)
-        if found != value or run.config.get("hold_norm") or "from" in run.config:
+        if found != value:
             raise ValueError(
                 f"{folder}: expected the paper's setup, found {setting} {found} and not {value}; "
                 "move that run elsewhere"
@@ -702,9 +716,7 @@ def jump_share(run):
     logarithm is from what decay alone would do to it in a row. By chance it is a fifth; NaN where
     the gain is under 0.2.
     """
-    level = run.test_acc_at_fit + 0.95 * (run.final - run.test_acc_at_fit)
-    settled = first_from(run.steps, (run.test_acc >= level) & (run.steps >= run.fit_step))
-    rows = run.rows[(run.steps >= run.fit_step) & (run.steps <= settled)]
+    rows = run.rows[(run.steps >= run.fit_step) & (run.steps <= run.settled())]
     if len(rows) < 5 or run.final - run.test_acc_at_fit < 0.2:
         return np.nan
     decay = run.config["lr"] * run.weight_decay * np.diff(rows["step"])
@@ -723,16 +735,14 @@ def rank_delay(run):
 
 def norm_off_clock(run):
     """How far the weight norm is off w0 (1 - lr γ)^t at most until test accuracy is half-way."""
-    rows = run.rows[run.steps <= run.test_half]
-    clock = (1 - run.config["lr"] * run.weight_decay) ** rows["step"]
-    return np.abs(rows["weight_norm"] / (rows["weight_norm"][0] * clock) - 1).max()
+    until = np.isin(run.log["step"], run.steps[run.steps <= run.test_half])
+    return np.abs(run.norm_over_clock()[until] - 1).max()
 
 
 def print_runs(seeds):
     """Every run's criteria, and what is beyond the paper."""
     rows = []
     for run in available_runs(PAPER_RUNS, seeds):
-        at_half = run.at(run.test_half, run.mean_rank)
         probes = [run.at_fit(layer) for layer in run.hidden("probe")]
         cells = {
             "run": run.name,
@@ -742,8 +752,8 @@ def print_runs(seeds):
             "final test": fmt(run.final, ".3f"),
             "tunnel": run.tunnel_length,
             "R when fitted": fmt(run.at_fit(run.mean_rank)),
-            "R at test half-way": fmt(at_half),
-            "R lost by then": f"{100 * (1 - at_half / run.mean_rank.max()):.0f} %",
+            "R at test half-way": fmt(run.at(run.test_half, run.mean_rank)),
+            "R lost by then": f"{100 * run.rank_lost():.0f} %",
             "R's delay": fmt(rank_delay(run)),
             "norm then": fmt(mean(run.rows["weight_norm"][run.steps == run.test_half])),
             "norm off clock": f"{100 * norm_off_clock(run):.1f} %",
@@ -805,11 +815,16 @@ def main():
     return 0
 
 
-if __name__ == "__main__":
+def suit_terminal():
+    """For a command: claims.py | head and Ctrl-C end without a word; a terminal may lack γ."""
     for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)  # claims.py | head ends without a word
+        signal.signal(number, signal.SIG_DFL)
     if sys.stdout:
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack γ
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    suit_terminal()
     if sys.argv[1:]:
         sys.exit(__doc__)
     sys.exit(main())

@@ -168,6 +168,14 @@ def compare_settings(path, config, found, defaults):
         )
 
 
+def say(text):
+    """Prints a line. A reader that has gone (train.py | head) does not stop the training."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def machines(found, config, first_step):
     """The settings, with "machines": those that trained a run, each with the step from which.
 
@@ -187,7 +195,7 @@ def machines(found, config, first_step):
             changed.append(f"{name} {value}, before {earlier[-1].get(name)}")
     if changed:
         told = f"continuing on another machine ({'; '.join(changed)})"
-        print(f"{told}: the last digits will differ from an unbroken run's", flush=True)
+        say(f"{told}: the last digits will differ from an unbroken run's")
     if changed or not earlier:
         earlier = [*earlier, {"step": first_step} | machine]
     config = found | config | {"machines": earlier}

@@ -10,7 +10,6 @@ In Python each figure is a function, plot.fig2(), that returns a matplotlib Figu
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -132,7 +131,7 @@ def paper_accuracy(ax, run):
     for column, colour, what in (("train_acc", TRAIN, "training"), ("test_acc", TEST, "test")):
         style = {"color": colour, "linestyle": ":", "linewidth": 1.2}
         ax.plot(curves["step"], 100 * curves[column], label=f"the paper's {what}", **style)
-    rows = {2000: 10, 5000: 5, 7000: 2}[run.n_train]  # fitted by eye
+    rows = {2000: 10, 5000: 5, 7000: 2}[run.n_train]  # chosen by eye
     smoothed = exponential_mean(run.rows["test_acc"], rows)
     style = {"color": TEST, "linewidth": 3, "alpha": 0.25}
     ax.plot(run.steps, 100 * smoothed, label="test, smoothed like the paper's", **style)
@@ -198,9 +197,9 @@ def what_it_does(run):
     return f"{told}, two stages" if run.two_stages else told
 
 
-def column_per_run(runs, drawn, titles, sharey="row"):
+def column_per_run(runs, drawn, titles):
     """A figure with a column for each run and a row for each panel function."""
-    fig, axes = panels(len(drawn), len(runs), sharey)
+    fig, axes = panels(len(drawn), len(runs))
     for column, run, title in zip(axes.T, runs, titles, strict=True):
         for ax, panel in zip(column, drawn, strict=True):
             panel(ax, run)
@@ -303,8 +302,8 @@ def fig8(seed=None):
     lost = [[], [], [], []]  # in %, when test accuracy is half-way, by panel
     for run in runs:
         column = DECAYS.index(run.weight_decay) if run.depth == 12 else 3
-        ax, at_half = axes[0, column], run.at(run.test_half, run.mean_rank)
-        lost[column].append(100 * (1 - at_half / run.mean_rank.max()))
+        ax = axes[0, column]
+        lost[column].append(100 * run.rank_lost())
         test = run.test_acc[np.isin(run.steps, run.probes["step"])]
         share = 100 * run.mean_rank / run.mean_rank.max()
         style = {"color": N_COLOURS[run.n_train], "marker": ".", "markersize": 3}
@@ -330,9 +329,7 @@ def fig9(seed=0):
             top.plot(run.probed["step"], values, ".-", color=colour, markersize=3, label=label)
             label = "their levels at step 0" if layer > 1 else None
             top.axhline(values[0], color=colour, linestyle=":", linewidth=1, label=label)
-        clock = (1 - run.config["lr"] * run.weight_decay) ** run.log["step"]
-        norm = run.log["weight_norm"]
-        bottom.plot(run.log["step"], norm / norm[0] / clock, color="black")
+        bottom.plot(run.log["step"], run.norm_over_clock(), color="black")
         bottom.set(ylabel="weight norm / $w_0 (1 - \\eta\\gamma)^t$")
         for ax in (top, bottom):
             mark_onsets(ax, run)
@@ -437,7 +434,7 @@ def compare(runs):
     for run in runs[1:]:
         apart = []
         for setting in SETTINGS:
-            value, first = (one.config.get(setting, False) for one in (run, runs[0]))
+            value, first = (one.config.get(setting) for one in (run, runs[0]))
             if value != first:
                 apart.append(f"{setting} {value}")
         if "from" in run.config:
@@ -532,8 +529,5 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)  # plot.py | head ends without a word
-    if sys.stdout:
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack γ
+    claims.suit_terminal()
     sys.exit(main())

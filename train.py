@@ -44,6 +44,7 @@ from model import (
     machines,
     read_config,
     save_checkpoint,
+    say,
     scale_parameters,
     scaled_mlp,
     write_atomic,
@@ -284,14 +285,6 @@ def show_progress(name, row, steps, since_step, since):
         f"training loss {row['train_loss']:8.3g} accuracy {100 * row['train_acc']:5.1f} %  "
         f"test {row['test_loss']:8.3g} {100 * row['test_acc']:5.1f} %"
     )
-
-
-def say(text):
-    """Prints a line. A reader that has gone (train.py | head) does not stop the training."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # ---- A run's folder: config.json, log.csv, checkpoint.pt ----
