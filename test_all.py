@@ -399,10 +399,10 @@ def test_batched_probes_equal_one_after_another(tiny):
 
 
 def test_measured_losses_and_accuracies(tiny):
-    network = plain_network(3, 16, 4.0, 0)
+    network = plain_network(2, 16, 4.0, 0)
     train_set, test_set, _ = data.load_mnist(tiny, 300)
     for probe in (False, True):
-        row = probes.measure(model.scaled_mlp(3, 16, 4.0, 0), train_set, test_set, 0, 0, probe)
+        row = probes.measure(model.scaled_mlp(2, 16, 4.0, 0), train_set, test_set, 0, 0, probe)
         assert row["step"] == 0
         for name, (x, y) in (("train", train_set), ("test", test_set)):
             outputs = network(x).detach()
@@ -1035,6 +1035,8 @@ def test_criteria_on_made_up_curves(tmp_path):
     lines = ["half-way: at step 5,000\n", "plateau of test accuracy: at step 5,000 to 9,000\n"]
     lines += ["fitted: 0.100\n", "last 10 rows: 0.900\n", "under 300: 3 of 3 hidden layers"]
     assert all(line in told for line in lines)
+    marks = [line.get_xdata()[0] for line in plot.draw_run(run).axes[1].lines[2:]]
+    assert marks == [3000, 5000]  # where it fits and is half-way
 
 
 def test_a_log_that_starts_late_tells_what_holds_from_its_first_row(tmp_path):
@@ -1127,6 +1129,13 @@ def stage(tmp_path, monkeypatch):
     claims.finished_run.cache_clear()
 
 
+def add_seed(results, seed):
+    """Copies seed 0's made-up runs as another seed's."""
+    for folder in list(results.glob("*-s0")):
+        copy = shutil.copytree(folder, folder.with_name(folder.name.replace("-s0", f"-s{seed}")))
+        model.write_config(copy, model.read_config(copy) | {"seed": seed})
+
+
 def failing(claim):
     return [part.split(":")[0] for part, _, holds in claim(0) if not holds]
 
@@ -1187,10 +1196,7 @@ def test_a_folder_that_holds_another_run_is_refused(stage, tmp_path):
 
 def test_a_claim_needs_all_its_runs_and_finds_its_seeds(stage, capsys, call, tmp_path):
     stage({key: story for key, story in PAPER.items() if key[0] == 12})
-    shutil.copytree(tmp_path / "results", tmp_path / "of_another_seed")
-    for folder in (tmp_path / "of_another_seed").iterdir():
-        model.write_config(folder, model.read_config(folder) | {"seed": 7})
-        folder.rename(tmp_path / "results" / folder.name.replace("-s0", "-s7"))
+    add_seed(tmp_path / "results", 7)
     (tmp_path / "results/d4-n5000-a8-wd0.01-s9").mkdir()  # a run that has only begun
     assert list(claims.judge(claims.c2, claims.found_seeds())) == claims.found_seeds() == [0, 7]
     assert claims.judge(claims.c1, [0, 7]) == {}
@@ -1288,6 +1294,20 @@ def test_figures_have_their_panels_and_labels(stage, tmp_path):
             assert np.array_equal(drawn[8].lines[0].get_ydata(), ranks[::4])  # every 2,000 steps
     assert plot.main(["claims", "fig3", "--format", "svg"]) == 0
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"claims.svg", "fig3.svg"}
+
+
+def test_the_accuracies_of_fig1(stage, tmp_path):
+    """Ours, another seed's and the paper's; and where the run fits and is half-way."""
+    stage({(12, n, 0.01): PAPER[12, n, 0.01] for n in (2000, 5000, 7000)})
+    add_seed(tmp_path / "results", 7)
+    run, paper = claims.paper_run(12, 2000), claims.paper_curves(2000)
+    lines = {line.get_label(): line for line in plot.fig1_accuracy().axes[0].lines}
+    for what, column in (("training", "train_acc"), ("test", "test_acc")):
+        drawn = {what: run.log, f"{what}, other seeds": run.log, f"the paper's {what}": paper}
+        for label, curves in drawn.items():
+            np.testing.assert_array_equal(lines[label].get_ydata(), 100 * curves[column])
+    assert lines["fitted: training accuracy 99 %"].get_xdata()[0] == run.fit_step
+    assert lines["test accuracy half-way"].get_xdata()[0] == run.test_half
 
 
 def test_the_jump_is_drawn_row_by_row():
@@ -1485,29 +1505,24 @@ def authors_layer_seconds(outputs):
     of the images, for a head of so many outputs. Theirs has as many as there are training images.
     """
     images, labels = data.load_split(data.DATA_DIR, "train")
-    test = DataLoader(OneByOne(*data.load_split(data.DATA_DIR, "t10k")), batch_size=1024)
     fit = OneByOne(images[: int(0.8 * N_TRAIN)], labels)
     fit = DataLoader(fit, batch_size=512, shuffle=True)
-    network = plain_network(2, WIDTH, 8.0, 0, torch.float64)[:1]
+    test = DataLoader(OneByOne(*data.load_split(data.DATA_DIR, "t10k")), batch_size=1024)
+    network = plain_network(2, WIDTH, 8.0, 0, torch.float64)[:1].requires_grad_(False)
 
-    @torch.no_grad()
-    def rank():
+    def measure():
         features = torch.cat([network(x) for x, _ in test])
         torch.linalg.matrix_rank(torch.cov(features.T)).item()
-
-    def probe():
-        with torch.no_grad():
-            kept = [(network(x), y) for x, y in fit]
+        kept = [(network(x), y) for x, y in fit]
         head = nn.Linear(WIDTH, outputs, dtype=torch.float64)
         adam = torch.optim.Adam(head.parameters(), lr=1e-3)
-        for _ in range(30):
-            for x, y in kept:
-                loss = F.cross_entropy(head(x), y) + 1e-3 * head.weight.norm()
-                adam.zero_grad()
-                loss.backward()
-                adam.step()
+        for x, y in 30 * kept:
+            loss = F.cross_entropy(head(x), y) + 1e-3 * head.weight.norm()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
 
-    return seconds(rank) + seconds(probe)
+    return seconds(measure)
 
 
 def bench(device="cpu"):
