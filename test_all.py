@@ -85,9 +85,16 @@ def call(capsys):
 
 
 @pytest.fixture
-def run(tiny, tmp_path, call):
-    """A function that calls train.py with RUN and more arguments, .bare without RUN. Linear probes
-    train for 20 of their 300 steps."""
+def quick_probes():
+    """Linear probes train for 20 of their 300 steps."""
+    assert probes.probe_accuracies.__defaults__ == (300, 512)
+    with mock.patch.object(probes.probe_accuracies, "__defaults__", (20, 512)):
+        yield
+
+
+@pytest.fixture
+def run(tiny, tmp_path, call, quick_probes):
+    """A function that calls train.py with RUN and more arguments, .bare without RUN."""
 
     def bare(*arguments):
         return call(train.main, "--data-dir", tiny, *arguments)
@@ -96,9 +103,7 @@ def run(tiny, tmp_path, call):
         return bare(*RUN, "--out", out, *more)
 
     start.folder, start.bare = tmp_path / "run", bare
-    assert probes.probe_accuracies.__defaults__ == (300, 512)
-    with mock.patch.object(probes.probe_accuracies, "__defaults__", (20, 512)):
-        yield start
+    return start
 
 
 def contents(folder):
@@ -532,7 +537,7 @@ def kill(command, folder, rng, longest):
     return child.exitcode, len(halves)
 
 
-def test_kill_fuzz(tiny, tmp_path):
+def test_kill_fuzz(tiny, tmp_path, quick_probes):
     """Killed at random moments and continued each time, a run and a branch of it end with the bytes
     of those never killed."""
     rng, kills, killed, halves = random.Random(1), 100 if FUZZ else 20, 0, 0
@@ -771,12 +776,12 @@ def test_too_much_to_ask_gets_one_line(run):
 def test_a_closed_pipe_and_a_plain_terminal(tiny, tmp_path):
     """train.py | head trains on; help and names that a terminal lacks letters for are printed."""
     train_py, out = [sys.executable, HERE / "train.py"], tmp_path / "run"
-    command = [*train_py, *RUN, "--data-dir", tiny, "--out", out]
+    command = [*train_py, *RUN, "--steps=10", "--data-dir", tiny, "--out", out]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes) as child:
         child.stdout.close()
         assert child.stderr.read() == b"" and child.wait() == 0
-    assert model.is_finished(out, 60)
+    assert model.is_finished(out, 10)
     ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
     told = subprocess.run([*train_py, "--help"], env=ascii_only, capture_output=True, check=True)
     assert b"scale of the initialization: \\u03b1" in told.stdout
