@@ -82,7 +82,8 @@ finished = test -z "$$(tail -c 1 results/$(1)/log.csv 2>&1)" && awk -F, -v last=
 
 # d12-n5000-a8-wd0.01-s0 -> --depth 12 --n-train 5000 --weight-decay 0.01 --seed 0
 options = $$(echo $(1) | sed -E 's/^d/--depth /; s/-n([0-9])/ --n-train \1/; s/-a8//; \
-  s/-wd/ --weight-decay /; s/-lr/ --lr /; s/-holdnorm/ --hold-norm/; s/-s([0-9])/ --seed \1/; \
+  s/-wd/ --weight-decay /; s/-lr/ --lr /; s/-holdnorm/ --hold-norm/; s/-beta/ --beta2 /; \
+  s/-resetmoments/ --reset-moments/; s/-s([0-9])/ --seed \1/; \
   s/-steps/ --steps /; s/-logevery/ --log-every /; s/-probeevery/ --probe-every /')
 
 steps = $(lastword $(subst -steps, ,$(firstword $(subst -logevery, ,$(1)))))

@@ -26,7 +26,7 @@ PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
 ]
 PAPER_SETUP = {"alpha": 8.0, "width": 400, "lr": 1e-3, "batch_size": 200, "optimizer": "adamw"}
 PAPER_SETUP |= {"steps": 100_000, "log_every": 500, "probe_every": 2000, "dtype": "float32"}
-PAPER_SETUP |= {"hold_norm": False, "from": None}
+PAPER_SETUP |= {"hold_norm": False, "beta2": 0.999, "reset_moments": False, "from": None}
 
 
 # ---- A run: its log, and the criteria that judge it, set once and the same for every run ----
@@ -43,8 +43,9 @@ def read_run(folder):
         raise FileNotFoundError(f"{folder}: expected a run's folder, found no config.json in it")
     least = {"depth": 2, "width": 1, "n_train": 1, "steps": 0, "log_every": 1, "probe_every": 1}
     try:
-        # older runs do not have this setting, which has its default then
-        config = {"hold_norm": False} | json.loads((folder / "config.json").read_bytes())
+        # older runs do not have these settings, which have their defaults then
+        config = {"hold_norm": False, "beta2": 0.999, "reset_moments": False}
+        config |= json.loads((folder / "config.json").read_bytes())
         whole = all(isinstance(config[name], int) and config[name] >= least[name] for name in least)
         whole = whole and config.get("from", {"step": 0})["step"] >= 0
         intact = whole and config["weight_decay"] >= 0 and config["seed"] >= 0
@@ -581,8 +582,9 @@ class Outcome:
 
 
 def same_state(row, other):
-    """Whether rows of two logs are the same but for the probes, which another library trains."""
-    names = [name for name in row.dtype.names if not name.startswith("probe_")]
+    """Whether rows of two logs are the same but for the probes, which another library trains, and
+    for what is measured of Adam, which older logs do not have."""
+    names = [name for name in row.dtype.names if not name.startswith(("probe_", "adam_"))]
     return all(np.array_equal(row[name], other[name], equal_nan=True) for name in names)
 
 

@@ -33,7 +33,7 @@ ARM_COLOURS = {"control": "#888888", "no decay": "#D55E00", "held norm": "#0072B
 ARM_COLOURS |= {"decay alone": "#009E73", "faster decay": "#CC79A7"}
 THIN = {"linewidth": 0.8, "alpha": 0.7}  # other seeds
 SETTINGS = ("depth", "n_train", "alpha", "weight_decay", "seed", "width", "lr", "batch_size")
-SETTINGS += ("hold_norm", "steps", "optimizer", "dtype", "data")
+SETTINGS += ("hold_norm", "beta2", "reset_moments", "steps", "optimizer", "dtype", "data")
 
 
 # ---- Panels: one quantity against the step ----

@@ -98,6 +98,25 @@ def weight_norm(module):
     return torch.nn.utils.get_total_norm(module.parameters()).item()
 
 
+def adam_medians(optimizer):
+    """How large Adam's √v̂ and its steps are: {"adam_sqrt_v": ..., "adam_step": ...}.
+
+    The medians, over the parameters whose v is above 0, of √v̂ and of |m̂| / (√v̂ + ε), a step as a
+    share of the learning rate. optimizer: an Adam's state_dict(). NaN before its first step.
+    Source: m̂, v̂, ε as in Adam's paper (Kingma and Ba 2015, Algorithm 1); the medians are ours.
+    """
+    settings, roots, steps = optimizer["param_groups"][0], [torch.tensor([])], [torch.tensor([])]
+    for moments in optimizer["state"].values():
+        seen, count = moments["exp_avg_sq"] > 0, float(moments["step"])
+        beta1, beta2 = settings["betas"]
+        root = (moments["exp_avg_sq"].masked_select(seen) / (1 - beta2**count)).sqrt()
+        mean = moments["exp_avg"].masked_select(seen) / (1 - beta1**count)
+        roots.append(root.cpu())
+        steps.append((mean.abs() / (root + settings["eps"])).cpu())
+    medians = {"adam_sqrt_v": torch.cat(roots), "adam_step": torch.cat(steps)}
+    return {name: values.median().item() for name, values in medians.items()}
+
+
 def probe_accuracies(
     widths, features, labels, test_features, test_labels, generator, steps=300, batch_size=512
 ):
@@ -212,7 +231,7 @@ def load_network(folder):
 
 
 def load_run(folder):
-    """As load_network, and the step of the checkpoint."""
+    """As load_network, and the checkpoint."""
     path = folder / "checkpoint.pt"
     if not path.is_file():
         raise FileNotFoundError(
@@ -229,7 +248,7 @@ def load_run(folder):
         same = False
     if not same:
         raise ValueError(f"{path}: expected the checkpoint of this run, found another; restore it")
-    return network, config, checkpoint["step"]
+    return network, config, checkpoint
 
 
 def print_layers(folder, data_dir):
@@ -237,7 +256,8 @@ def print_layers(folder, data_dir):
 
     Raises OSError or ValueError, in one line.
     """
-    network, config, step = load_run(folder)
+    network, config, checkpoint = load_run(folder)
+    step = checkpoint["step"]
     train, test, digest = load_mnist(data_dir, config["n_train"], getattr(torch, config["dtype"]))
     if digest != config["data_sha256"]:
         raise ValueError(
@@ -252,6 +272,9 @@ def print_layers(folder, data_dir):
         outputs = features[:, -1, :10]
         accuracy = (outputs.argmax(dim=1) == labels).double().mean()
         print(f"{'training' if len(layers) == 1 else 'test'} accuracy {accuracy:.4f}")
+    if checkpoint["optimizer"]["state"]:
+        adam = adam_medians(checkpoint["optimizer"])
+        print(f"Adam, medians: √v {adam['adam_sqrt_v']:.3g}, step {adam['adam_step']:.3g} of lr")
     widths = [layer.out_features for layer in network.layers]
     row = measure_layers(widths, *layers, probe_generator(config["seed"], step))
     n, _, d = features.shape

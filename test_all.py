@@ -426,7 +426,8 @@ def test_log_and_config(run):
     assert " ".join(log.dtype.names) == (
         "step train_loss train_acc test_loss test_acc weight_norm last_layer_norm "
         "rank_1 rank_2 rank_3 participation_1 participation_2 participation_3 "
-        "collapse_1 collapse_2 collapse_3 live_1 live_2 probe_1 probe_2 probe_3"
+        "collapse_1 collapse_2 collapse_3 live_1 live_2 probe_1 probe_2 probe_3 "
+            "adam_sqrt_v adam_step"
     )
     assert log["step"].tolist() == [0, 10, 20, 30, 40, 60]
     assert np.isnan(log["rank_1"]).tolist() == [False, False, True, False, False, False]
@@ -455,11 +456,16 @@ def test_run_names():
         "--data-dir /x/fashion --log-every 250": "d12-n5000-a8-wd0.01-s0-logevery250-fashion",
         "--data-dir /x/data": "d12-n5000-a8-wd0.01-s0-data",
         "--hold_norm --steps=1e3": "d12-n5000-a8-wd0.01-s0-holdnorm-steps1000",
+        "--steps 30000 --beta2 0.99": "d12-n5000-a8-wd0.01-s0-beta0.99-steps30000",
+        "--lr 1e-4 --beta2 0.9": "d12-n5000-a8-wd0.01-s0-lr0.0001-beta0.9",
     }
     for arguments, name in names.items():
         assert train.parse_args(arguments.split())[1].resolve() == HERE / "results" / name
     given = {"steps": 51_000, "lr": 1e-4, "weight_decay": 0.0, "hold_norm": True}
     name = "x-then-wd0-lr0.0001-holdnorm-steps51000"
+    assert train.run_name(given, {}, Path("results/x")) == name
+    given = {"reset_moments": True, "steps": 9, "beta2": 0.99, "hold_norm": True}
+    name = "x-then-holdnorm-beta0.99-resetmoments-steps9"
     assert train.run_name(given, {}, Path("results/x")) == name
 
 
@@ -545,7 +551,7 @@ def test_kill_fuzz(tiny, tmp_path, quick_probes):
     commands = {
         "run": [*RUN, "--log-every=10", "--probe-every=10", data_dir],
         "branch": ["--steps=120", "--weight-decay=0", "--hold-norm", data_dir]
-        + [f"--from={tmp_path / 'run'}"],
+        + ["--beta2=0.9", "--reset-moments", f"--from={tmp_path / 'run'}"],
     }
     begin = time.monotonic()
     for name, command in commands.items():
@@ -629,6 +635,7 @@ def test_a_finished_run_is_left_alone_and_another_refused(run, tiny, tmp_path):
         "--steps=20": "steps is 60 there and 20 here",
         "--weight-decay=0.5 --seed=1": "seed is 0 there and 1 here",
         "--hold-norm": "hold_norm is false there and true here",
+        "--beta2=0.99": "beta2 is 0.999 there and 0.99 here",
         f"--data-dir={same_name}": "data_sha256",
     }
     for change, said in changes.items():
@@ -643,7 +650,7 @@ def test_settings_outlive_a_new_version_and_another_machine(run, tmp_path, monke
     run("--steps", 20)
     config = model.read_config(run.folder)
     config |= config.pop("machines")[0] | {"note": "kept"}
-    del config["hold_norm"], config["step"]
+    del config["hold_norm"], config["beta2"], config["reset_moments"], config["step"]
     model.write_config(run.folder, config)
     state = model.load_checkpoint(run.folder / "checkpoint.pt")
     state |= {"config": config, "log": state["log"].replace("participation_", "effective_")}
@@ -681,7 +688,7 @@ def damaged_logs(log):
     """Logs that are not whole, of which none may be read as the log of a finished run."""
     header, *rows = log.splitlines(keepends=True)
     return [
-        *(b"", header, log[:-1], log[:-9] + b"\n", log + b"\n", rows[-1], log[: len(log) // 2]),
+        *(b"", header, log[:-1], log[:-30] + b"\n", log + b"\n", rows[-1], log[: len(log) // 2]),
         *(header + b"".join(rows[:-1]), log.replace(b"\n30,", b"\n30"), b"\xef\xbb\xbf" + log),
         *(log.replace(b"\n", b"\r\n"), log.replace(b",", b";")),
     ]
@@ -754,7 +761,7 @@ def test_divergence_leaves_the_last_finite_state(run, tiny, call):
 BAD_ARGUMENTS = """--depth 1,--depth two,--width 0,--n-train 0,--alpha 0,--alpha -1,--alpha nan,
 --alpha inf,--weight-decay -0.1,--weight-decay nan,--lr 0,--batch-size 0,--steps -1,--steps 1e10,
 --steps 1.5,--seed -1,--seed 4294967296,--optimizer sgd,--dtype float16,--device tpu,--log-every 0,
---unknown 1,--dept 4,stray"""
+--beta2 1,--beta2 -0.1,--reset-moments,--unknown 1,--dept 4,stray"""
 
 
 @pytest.mark.parametrize("arguments", BAD_ARGUMENTS.replace("\n", "").split(","))
@@ -824,6 +831,8 @@ def plain_steps(network, optimizer, images, labels, batches, hold_norm=False):
         ("float64", "--weight-decay=5 --lr=0.1", "AdamW", {"weight_decay": 5, "lr": 0.1}),
         ("float64", "--optimizer=adam --weight-decay=0.5", "Adam", {"weight_decay": 0.5}),
         ("float64", "--hold-norm", "AdamW", {}),
+        ("float64", "--beta2=0.9", "AdamW", {"betas": (0.9, 0.9)}),
+        ("float64", "--reset-moments", "AdamW", {}),
     ],
 )
 def test_training_and_branches_equal_a_plain_loop(
@@ -842,7 +851,8 @@ def test_training_and_branches_equal_a_plain_loop(
     plain_steps(network, optimizer, images, labels, batches[:30])
     changed = {"lr": 1e-3, "weight_decay": 0.1} | settings
     changed = getattr(torch.optim, adam)(network.parameters(), **changed)
-    changed.load_state_dict(changed.state_dict() | {"state": optimizer.state_dict()["state"]})
+    if arguments != "--reset-moments":
+        changed.load_state_dict(changed.state_dict() | {"state": optimizer.state_dict()["state"]})
     plain_steps(network, changed, images, labels, batches[30:], arguments == "--hold-norm")
     tolerance = {"float64": 1e-12, "float32": 2e-5}[dtype]
     for weight, expected in zip(contents(tmp_path / "branch")[2], network.parameters()):
@@ -899,6 +909,52 @@ def test_a_branch_that_cannot_be(run, tmp_path, tiny):
     assert not (tmp_path / "branch").exists()
 
 
+def test_moments_are_reset_once(run, tmp_path):
+    """A reset's first row has no moments; a branch that was stopped, and a branch of the branch, go
+    on with theirs."""
+    run("--steps", 50)
+    reset = ["--reset-moments", "--out", tmp_path / "reset", "--from", run.folder]
+    assert run.bare("--steps=60", *reset)[0] == 0
+    before = contents(tmp_path / "reset")
+    run.bare("--steps=70", "--from", tmp_path / "reset", "--out", tmp_path / "after")
+    assert run.bare("--steps=70", *reset)[0] == 0
+    whole, after = contents(tmp_path / "reset"), contents(tmp_path / "after")
+    assert all(map(torch.equal, whole[2], after[2]))
+    assert not any(map(torch.equal, whole[2], before[2]))
+    assert not claims.read_run(tmp_path / "after")[0]["reset_moments"]
+    for folder, steps in ((run.folder, [0]), (tmp_path / "reset", [50]), (tmp_path / "after", [])):
+        _, log = claims.read_run(folder)
+        assert log.dtype.names[-2:] == ("adam_sqrt_v", "adam_step")
+        for name in log.dtype.names[-2:]:
+            assert log["step"][np.isnan(log[name])].tolist() == steps
+
+
+@pytest.mark.parametrize("beta2", [0.0, 0.9, 0.999])
+def test_the_size_of_adams_steps(beta2):
+    """Against a loop in numpy; a parameter without gradients does not count."""
+    rng, steps = np.random.default_rng(0), 7
+    gradients = rng.standard_normal((steps, 21)) * 10.0 ** rng.integers(-3, 3, 21)
+    gradients[:, ::5] = 0
+    weights = torch.zeros(21, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.AdamW([weights], betas=(0.9, beta2))
+    assert np.isnan(list(probes.adam_medians(optimizer.state_dict()).values())).all()
+    for gradient in gradients:
+        weights.grad = torch.tensor(gradient)
+        optimizer.step()
+    roots, sizes = [], []
+    for column in gradients.T:
+        m = v = 0.0
+        for gradient in column:
+            m, v = 0.9 * m + 0.1 * gradient, beta2 * v + (1 - beta2) * gradient**2
+        if v > 0:
+            roots.append((v / (1 - beta2**steps)) ** 0.5)
+            sizes.append(abs(m / (1 - 0.9**steps)) / (roots[-1] + 1e-8))
+    lower = (len(roots) - 1) // 2  # of two in the middle torch.median takes the lower
+    medians = probes.adam_medians(optimizer.state_dict())
+    assert medians["adam_sqrt_v"] == pytest.approx(sorted(roots)[lower])
+    assert medians["adam_step"] == pytest.approx(sorted(sizes)[lower])
+
+
 def test_the_norm_is_held_from_step_0(run):
     run("--hold-norm", "--steps", 20)
     run("--hold-norm")
@@ -918,7 +974,9 @@ def test_probes_table(run, tiny, tmp_path, call):
     assert "at step 60: measuring" in table[0]
     assert table[1] == f"training accuracy {log['train_acc'][-1]:.4f}"
     assert table[2] == f"test accuracy {log['test_acc'][-1]:.4f}"
-    for layer, line in enumerate(table[4:], start=1):
+    medians = f"√v {log['adam_sqrt_v'][-1]:.3g}, step {log['adam_step'][-1]:.3g} of lr"
+    assert table[3] == f"Adam, medians: {medians}"
+    for layer, line in enumerate(table[5:], start=1):
         number, rank, live, literal, ratio, collapse, accuracy, norm = line.split()
         assert int(number) == layer and int(rank) == log[f"rank_{layer}"][-1]
         assert int(literal) <= int(rank) and float(norm) > 0

@@ -51,7 +51,7 @@ from model import (
     write_checkpoint,
     write_config,
 )
-from probes import measure, weight_norm
+from probes import adam_medians, measure, weight_norm
 
 HERE = Path(__file__).parent
 EARLY_STEPS = (0, 10, 30, 100, 300)  # rows with layers, too: the loss falls from 1e11 to 1e7 here
@@ -82,6 +82,10 @@ def argument_parser():
     add("--batch-size", type=positive, default=200, help="images of a minibatch")
     norm = "after each step, scale the weights back to their norm at the run's first step"
     add("--hold-norm", action=argparse.BooleanOptionalAction, default=False, help=norm)
+    memory = "Adam's decay rate of its mean of squared gradients: β2"
+    add("--beta2", type=at_least(0, float, below=1), default=0.999, help=memory)
+    reset = "with --from: Adam starts anew, its moments and its count of steps at zero"
+    add("--reset-moments", action="store_true", default=False, help=reset)
     add("--steps", type=at_least(0), default=100_000, help="optimizer steps")
     add("--log-every", type=positive, default=500, help="steps between rows of the log")
     add("--probe-every", type=positive, default=2000, help="steps between rows with the layers")
@@ -100,16 +104,17 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
     """Shows every default, and the description as it stands."""
 
 
-def at_least(low, kind=int):
-    """An argparse type: a number of that kind from low on, below 2**32, the seeds' limit."""
+def at_least(low, kind=int, below=2**32):
+    """An argparse type: a number of that kind from low to below a limit, by default the seeds'."""
     what = "a whole number" if kind is int else "a number"
+    limit = "2**32" if below == 2**32 else f"below {below}"
 
     def number(text):
         with contextlib.suppress(ValueError, OverflowError):
             value = kind(float(text))  # 1e5 is a whole number, too
-            if value == float(text) and low <= value < 2**32:
+            if value == float(text) and low <= value < below:
                 return value
-        raise argparse.ArgumentTypeError(f"expected {what} from {low:g} to 2**32, found {text}")
+        raise argparse.ArgumentTypeError(f"expected {what} from {low:g} to {limit}, found {text}")
 
     return number
 
@@ -141,6 +146,8 @@ def parse_args(argv=None):
     if parent is not None and fixed:
         option = "--" + min(fixed).replace("_", "-")
         parser.error(f"argument {option}: expected none with --from, which keeps the source's")
+    if parent is None and given.get("reset_moments"):
+        parser.error("argument --reset-moments: expected --from, whose run's moments to reset")
 
     folder = out or Path(os.path.relpath(HERE / "results" / run_name(given, defaults, parent)))
     config, state = defaults | {"data": "data"} | given, None
@@ -158,8 +165,10 @@ def run_name(given, defaults, parent=None):
     else:
         name, changed = f"{parent.resolve().name}-then", given.keys()
     labels = {"weight_decay": "wd", "optimizer": "", "dtype": "", "device": "", "data": ""}
-    order = ("weight_decay", "width", "lr", "batch_size", "hold_norm", "steps", "log_every")
-    for setting in (*order, "probe_every", "optimizer", "dtype", "device", "data"):
+    labels["beta2"] = "beta"
+    order = ("weight_decay", "width", "lr", "batch_size", "hold_norm", "beta2", "reset_moments")
+    order += ("steps", "log_every", "probe_every", "optimizer", "dtype", "device", "data")
+    for setting in order:
         if setting in changed:
             value = "" if given[setting] is True else str(given[setting]).removesuffix(".0")
             name += f"-{labels.get(setting, setting.replace('_', ''))}{value}"
@@ -183,7 +192,7 @@ def branch(parent, folder, config, given):
         state = load_checkpoint(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         start = {"run": name, "step": state["step"], "checkpoint_sha256": digest}
-        found = state["config"] | {"from": start}
+        found = state["config"] | {"reset_moments": False, "from": start}
     else:
         raise FileNotFoundError(
             f"{parent}: expected a run's folder with its checkpoint, found no checkpoint.pt (runs "
@@ -197,6 +206,8 @@ def branch(parent, folder, config, given):
     if state is not None:
         norm = torch.nn.utils.get_total_norm(state["model"].values()).item()
         state |= {"config": config, "log": "", "held_norm": norm}
+        if config["reset_moments"]:
+            state["optimizer"] = {"state": {}}
     return config, state
 
 
@@ -233,7 +244,8 @@ def train(config, folder, data_dir=DATA_DIR, state=None):
     model.to(device)
     adam = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config["optimizer"]]
     decay = config["weight_decay"]
-    optimizer = adam(model.parameters(), config["lr"], weight_decay=decay, fused=True)
+    betas = (0.9, config["beta2"])
+    optimizer = adam(model.parameters(), config["lr"], betas, weight_decay=decay, fused=True)
 
     with lock(folder):
         found = check_folder(folder, config)  # again: until now another process could begin it
@@ -252,6 +264,7 @@ def train(config, folder, data_dir=DATA_DIR, state=None):
                 layers = step == begin or is_due(step, config["probe_every"], steps)
                 if layers or is_due(step, config["log_every"], steps):
                     row = measure(model, train_set, test_set, config["seed"], step, layers)
+                    row |= adam_medians(optimizer.state_dict())
                     if layers or step - saved >= CHECKPOINT_EVERY:
                         save_checkpoint(folder, config, step, log, model, optimizer, held_norm)
                         saved = step
