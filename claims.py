@@ -1,23 +1,23 @@
-"""From run folders to criteria, and a verdict on each claim of the paper. Needs numpy alone.
+"""A verdict on each claim of the paper, from its runs in results/. Needs no torch.
 
     python claims.py    # prints the tables of the READMEs, from the runs in results/
 
 A claim Cn is the function cn. Fourteen claims of 62 parts on three seeds: 154 of 186 checks hold.
 """
 
+import collections
 import functools
-import json
+import itertools
+import re
 import signal
 import sys
 from pathlib import Path
 
-try:
-    import numpy as np
-except ModuleNotFoundError:
-    sys.exit(f"expected numpy, found none for {sys.executable}; see make setup")
+import numpy as np
+
+from criteria import Run, first_from, mean
 
 HERE = Path(__file__).parent
-TUNNEL_SHARE = 0.75  # of the width: at 400, a rank under 300 makes a tunnel layer (paper, Fig. 3)
 DEPTHS, DECAYS = (4, 8, 12), (0.005, 0.01, 0.05)
 PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
     *[(depth, n, 0.01) for n in (5000, 7000) for depth in DEPTHS],
@@ -27,214 +27,6 @@ PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
 PAPER_SETUP = {"alpha": 8.0, "width": 400, "lr": 1e-3, "batch_size": 200, "optimizer": "adamw"}
 PAPER_SETUP |= {"steps": 100_000, "log_every": 500, "probe_every": 2000, "dtype": "float32"}
 PAPER_SETUP |= {"hold_norm": False, "beta2": 0.999, "reset_moments": False, "from": None}
-
-
-# ---- A run: its log, and the criteria that judge it, set once and the same for every run ----
-
-
-def read_run(folder):
-    """Reads a run's settings, a dict, and its log, a record array: log["rank_1"] is [rows].
-
-    NaN where nothing was measured; a last line without its end is not there yet.
-    Raises OSError or ValueError, in one line.
-    """
-    folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"{folder}: expected a run's folder, found no config.json in it")
-    least = {"depth": 2, "width": 1, "n_train": 1, "steps": 0, "log_every": 1, "probe_every": 1}
-    try:
-        # older runs do not have these settings, which have their defaults then
-        config = {"hold_norm": False, "beta2": 0.999, "reset_moments": False}
-        config |= json.loads((folder / "config.json").read_bytes())
-        whole = all(isinstance(config[name], int) and config[name] >= least[name] for name in least)
-        whole = whole and config.get("from", {"step": 0})["step"] >= 0
-        intact = whole and config["weight_decay"] >= 0 and config["seed"] >= 0
-    except (ValueError, LookupError, TypeError):
-        intact = False
-    if not intact:
-        raise ValueError(f"{folder}/config.json: expected a run's settings, found damage")
-
-    path = folder / "log.csv"
-    text = path.read_bytes().decode(errors="replace") if path.exists() else ""
-    header, *lines = text.split("\n")[:-1] or [""]
-    if not lines:
-        raise FileNotFoundError(f"{path}: expected rows, found none: the run wrote no row so far")
-    names, depth = header.split(","), config["depth"]
-    needed = {"train_acc", "test_acc", "weight_norm", "last_layer_norm", f"live_{depth - 1}"}
-    needed |= {f"{name}_{depth}" for name in ("rank", "participation", "collapse", "probe")}
-    if names[0] != "step" or needed - set(names) or f"probe_{depth + 1}" in names:
-        raise ValueError(f"{path}: expected a log of {depth} layers, found {header[:40]!r}")
-    rows = []
-    for number, line in enumerate(lines, start=2):
-        try:
-            row = [float(field or "nan") for field in line.split(",")]
-        except ValueError:
-            row = []
-        if len(row) != len(names) or rows and not row[0] > rows[-1][0]:
-            raise ValueError(
-                f"{path}: expected {len(names)} numbers in line {number}, after those before it, "
-                f"found {line[:40]!r}; restore it, or remove it and repeat the training command"
-            )
-        rows.append(row)
-    return config, np.rec.fromarrays(np.array(rows).T, names=names)
-
-
-class Run:
-    """A run's log and the criteria that judge it.
-
-    log has all its rows, probed those with the layers; rows and probes, by which it is judged,
-    those of them at multiples of log_every and probe_every. Steps are NaN where a thing did not
-    happen. Accuracies are in 0..1, train_acc and test_acc smoothed; a final value is the mean of
-    the last 10 rows. Source: paper, Fig. 3, for the tunnel; the other criteria are ours.
-    """
-
-    def __init__(self, folder):
-        self.name = Path(folder).resolve().name
-        self.config, self.log = read_run(folder)
-        self.depth, self.width = self.config["depth"], self.config["width"]
-        self.n_train, self.weight_decay = self.config["n_train"], self.config["weight_decay"]
-        self.label = f"d{self.depth} n={self.n_train} γ={self.weight_decay:g}"
-        self.finished = self.log["step"][-1] == self.config["steps"]
-        self.probed = self.log[~np.isnan(self.log["rank_1"])]
-        self.rows = self.log[self.log["step"] % self.config["log_every"] == 0]
-        self.probes = self.probed[self.probed["step"] % self.config["probe_every"] == 0]
-
-        self.steps = self.rows["step"]
-        self.train_acc = smooth(self.rows["train_acc"])
-        self.test_acc = smooth(self.rows["test_acc"])
-        self.final = mean(self.test_acc[-10:])
-        self.gap = max(self.train_acc - self.test_acc, default=np.nan)
-        self.fit_step = first_from(self.steps, self.train_acc >= 0.99)
-        middle = (0.1 + mean(self.train_acc[-10:])) / 2  # from chance to where it ends
-        self.train_half = first_from(self.steps, self.train_acc >= middle)
-        self.test_half = first_from(self.steps, self.test_acc >= (0.1 + self.final) / 2)
-        self.test_acc_at_fit = mean(self.test_acc[self.steps == self.fit_step])
-        self.norm_at_fit = mean(self.rows["weight_norm"][self.steps == self.fit_step])
-        self.generalizes = self.final >= 0.5
-        self.groks = self.test_acc_at_fit < self.final / 2
-        self.plateau_begin, self.plateau_end = plateau(self.steps, self.test_acc, self.final)
-        on_plateau = (self.steps >= self.plateau_begin) & (self.steps <= self.plateau_end)
-        self.plateau_level = mean(self.test_acc[on_plateau])
-        self.plateau_length = self.plateau_end - self.plateau_begin
-        self.two_stages = self.plateau_length >= 3000
-
-        # from layer 2 on: layer 1's rank is that of the images, which live units do not bound
-        ranks = self.hidden("rank")
-        self.mean_rank = ranks[min(1, self.depth - 2) :].mean(axis=0)  # R
-        self.deep_mean_rank = ranks[min(self.depth // 2, self.depth - 2) :].mean(axis=0)
-        last = self.probed[-1:]  # the last step's, also where it is no multiple
-        final_ranks = [last[f"rank_{layer}"] for layer in range(1, self.depth)]
-        self.final_ranks = np.array(final_ranks).ravel()
-        self.tunnel_threshold = TUNNEL_SHARE * self.width
-        self.tunnel_length = int((self.final_ranks < self.tunnel_threshold).sum())
-
-    def hidden(self, quantity):
-        """A quantity of the hidden layers: [depth - 1, probes]."""
-        return np.array([self.probes[f"{quantity}_{layer}"] for layer in range(1, self.depth)])
-
-    def at(self, step, values):
-        """The value, of [probes], nearest to a step, of two the earlier; NaN if the step is."""
-        if np.isnan(step):
-            return np.nan
-        return values[np.abs(self.probes["step"] - step).argmin()]
-
-    def at_fit(self, values):
-        return self.at(self.fit_step, values)
-
-    def settled(self):
-        """The step from which test accuracy has made 95 % of its gain since the fitted step."""
-        level = self.test_acc_at_fit + 0.95 * (self.final - self.test_acc_at_fit)
-        return first_from(self.steps, (self.test_acc >= level) & (self.steps >= self.fit_step))
-
-    def descent(self):
-        """Which share of R is lost from the fitted step to 95 % of test accuracy's gain since."""
-        return 1 - self.at(self.settled(), self.mean_rank) / self.at_fit(self.mean_rank)
-
-    def rank_lost(self):
-        """Which share of its maximum R has lost when test accuracy is half-way."""
-        return 1 - self.at(self.test_half, self.mean_rank) / self.mean_rank.max()
-
-    def norm_over_clock(self):
-        """The weight norm over w0 (1 - lr γ)^t, what decay alone makes of it: [rows of log]."""
-        clock = (1 - self.config["lr"] * self.weight_decay) ** self.log["step"]
-        return self.log["weight_norm"] / (self.log["weight_norm"][0] * clock)
-
-    def double_descent(self):
-        """Mean deep rank's minimum up to mid-plateau, maximum up to its end, minimum after that."""
-        if np.isnan(self.plateau_begin):
-            return np.nan, np.nan, np.nan
-        bounds = (self.plateau_begin + self.plateau_end) / 2, self.plateau_end
-        middle, end = np.searchsorted(self.probes["step"], bounds, side="right")
-        low = self.deep_mean_rank[:middle].argmin()
-        high = low + self.deep_mean_rank[low:end].argmax()
-        return self.deep_mean_rank[low], self.deep_mean_rank[high], self.deep_mean_rank[high:].min()
-
-
-def mean(values):
-    return np.mean(values) if len(values) else np.nan
-
-
-def smooth(values):
-    """The median of each row and its two neighbours on either side: [rows].
-
-    A median, since single rows dip far; of 5 rows, 2,000 steps, since dips last up to two rows.
-    The first row has no neighbour to be hidden by: it stands alone, the second has one a side.
-    """
-    windows = [values[max(i - 2, 0) : i + 3] for i in range(len(values))]
-    windows[:2] = [values[:1], values[:3]][: len(values)]
-    return np.array([np.median(window) for window in windows])
-
-
-def first_from(steps, holds):
-    """The first step from which a condition holds for 3 rows, NaN if none; both [rows]."""
-    for i in range(len(steps) - 2):
-        if holds[i : i + 3].all():
-            return steps[i]
-    return np.nan
-
-
-def plateau(steps, test, final):
-    """The longest plateau of test accuracy: its first and its last step, NaN if none.
-
-    It stays within 0.02, at 0.2 or above and 0.05 or more below its final value.
-    """
-    first, last, length, end = np.nan, np.nan, -1, 0
-    between = (test >= 0.2) & (test <= final - 0.05)
-    for i in np.flatnonzero(between):
-        end = max(end, i)  # no plateau that begins later ends earlier
-        while end < len(steps) and between[end] and np.ptp(test[i : end + 1]) <= 0.02 + 1e-9:
-            end += 1
-        if steps[end - 1] - steps[i] > length:
-            first, last, length = steps[i], steps[end - 1], steps[end - 1] - steps[i]
-    return first, last
-
-
-def summary(run):
-    """What a run did so far, in lines."""
-    step, last = run.log["step"], run.log[-1]
-    begin = f", from {step[0]:,.0f}" if step[0] > 0 else ""
-    yield f"{run.name}: step {last['step']:,.0f} of {run.config['steps']:,}{begin}"
-    yield f"  last row: training accuracy {last['train_acc']:.3f}, test {last['test_acc']:.3f}"
-    happened = {
-        "fitted, training accuracy 0.99": run.fit_step,
-        "training accuracy half-way": run.train_half if run.fit_step >= 0 else np.nan,
-        "test accuracy half-way": run.test_half if run.generalizes else np.nan,
-        "plateau of test accuracy": run.plateau_begin if run.two_stages else np.nan,
-    }
-    for what, when in happened.items():
-        if not np.isnan(when):
-            by = "by" if when == step[0] > 0 else "at"  # before, perhaps, where a branch begins
-            until = f" to {run.plateau_end:,.0f}" if what.startswith("plateau") else ""
-            yield f"  {what}: {by} step {when:,.0f}{until}"
-    missing = [what for what, when in happened.items() if np.isnan(when)]
-    if missing:
-        yield f"  not in these rows: {'; '.join(missing)}"
-    if run.fit_step >= 0:
-        yield f"  test accuracy when fitted: {run.test_acc_at_fit:.3f}"
-    yield f"  test accuracy, mean of the last {min(10, len(run.rows))} rows: {run.final:.3f}"
-    yield f"  largest gap of training and test accuracy: {run.gap:.3f}"
-    hidden = f"{run.tunnel_length} of {run.depth - 1} hidden layers"
-    yield f"  tunnel, ranks under {run.tunnel_threshold:.0f}: {hidden}"
 
 
 # ---- The paper's runs ----
@@ -264,7 +56,7 @@ def paper_run(depth, n_train, weight_decay=0.01, seed=0):
                 f"{folder}: expected the paper's setup, found {setting} {found} and not {value}; "
                 "move that run elsewhere"
             )
-    if len(run.rows) != 201 or len(run.probes) != 51:
+    if len(run.rows) != 201 or len(run.layer_rows) != 51:
         raise ValueError(f"{folder}: expected 201 rows and 51 with layers, found fewer; restore it")
     return run
 
@@ -272,11 +64,10 @@ def paper_run(depth, n_train, weight_decay=0.01, seed=0):
 def found_seeds():
     """The seeds of the paper's runs that are in results/, in order."""
     seeds = set()
-    for depth, n_train, decay in PAPER_RUNS:
-        name = f"d{depth}-n{n_train}-a8-wd{decay:g}-s"
-        for folder in (HERE / "results").glob(f"{name}*"):
-            if folder.name.removeprefix(name).isdecimal():
-                seeds.add(int(folder.name.removeprefix(name)))
+    for folder in (HERE / "results").glob("*"):
+        named = re.fullmatch(r"d\d+-n\d+-a8-wd[0-9.]+-s(\d+)", folder.name)
+        if named:
+            seeds.add(int(named[1]))
     return sorted(seed for seed in seeds if available_runs(PAPER_RUNS, [seed]))
 
 
@@ -375,7 +166,7 @@ def c7(seed):
     """test and probe accuracy rise together (Fig. 1)"""
     for n in (2000, 5000, 7000):
         run = paper_run(12, n, seed=seed)
-        test = run.test_acc[np.isin(run.steps, run.probes["step"])]
+        test = run.test_acc[np.isin(run.steps, run.layer_rows["step"])]
         correlations = [np.corrcoef(test, layer)[0, 1] for layer in run.hidden("probe")]
         median, least = np.median(correlations), min(correlations)
         part = f"n={n}: correlation, median / least layer"
@@ -493,17 +284,16 @@ def plainly(claim):
 
 
 def count_held(parts):
-    """How many parts hold, of how many."""
-    return sum(bool(holds) for _, _, holds in parts), len(parts)
+    """How many parts hold."""
+    return sum(bool(holds) for _, _, holds in parts)
 
 
 def failing_always(judged):
     """The parts that fail with every seed, in order; judged: a list of parts a seed."""
-    always = []
-    for number, parts in enumerate(judged):
-        failing = [part for part, _, holds in parts if not holds]
-        always = failing if number == 0 else [part for part in always if part in failing]
-    return always
+    failures = collections.Counter()
+    for parts in judged:
+        failures.update(part for part, _, holds in parts if not holds)
+    return [part for part, seeds in failures.items() if seeds == len(judged)]
 
 
 def verdict(held, count):
@@ -613,20 +403,20 @@ def print_verdicts(seeds):
     rows, held_of_all, parts_of_all = [], 0, 0
     for claim in CLAIMS:
         judged = list(judge(claim, seeds).values())
-        held, parts = np.sum([(0, 0)] + [count_held(parts) for parts in judged], axis=0)
-        held_of_all, parts_of_all = held_of_all + held, parts_of_all + parts
+        held, count = sum(map(count_held, judged)), sum(map(len, judged))
+        held_of_all, parts_of_all = held_of_all + held, parts_of_all + count
         here = "runs missing"
         if judged:
             part, (form, *_), _ = judged[0][0]
             values = np.array([parts[0][1][1:] for parts in judged])  # [seeds, numbers]
             ranges = [fmt_range(numbers, form) for numbers in values.T]
             here = f"{part.split(': ')[-1]}: {' / '.join(ranges)}"
-        told = verdict(held, parts)
+        told = verdict(held, count)
         never = [part.split(":")[0] for part in failing_always(judged)]
         if never:
             told += f", never {', '.join(never)}"
         name = claim.__name__.upper()
-        rows.append([name, plainly(claim), here, f"{held} of {parts}", len(judged), told])
+        rows.append([name, plainly(claim), here, f"{held} of {count}", len(judged), told])
     print_table(["", "claim", "here", "checks that hold", "seeds", "holds?"], rows)
     print(f"Of {parts_of_all} checks {held_of_all} hold.\n")
 
@@ -666,26 +456,21 @@ def print_fig1(seeds):
 
 def print_roc_auc(seeds):
     """C13 over all the runs of all seeds: which measurement tells, at the fitted step?"""
-    measurements = {
-        "R, mean rank": lambda run: -run.at_fit(run.mean_rank),
-        "last hidden layer's rank": lambda run: -run.at_fit(run.hidden("rank")[-1]),
-        "participation ratio, mean": lambda run: -run.at_fit(mean_participation(run)),
-        "last hidden layer's live units": lambda run: -run.at_fit(run.hidden("live")[-1]),
-        "last hidden layer's collapse": lambda run: -run.at_fit(run.hidden("collapse")[-1]),
-        "last hidden layer's probe": lambda run: run.at_fit(run.hidden("probe")[-1]),
-        "weight norm": lambda run: -run.norm_at_fit,
-    }
     runs, rows = available_runs(PAPER_RUNS, seeds), []
-    for name, score in measurements.items():
-        scores = [score(run) for run in runs]
+    measured = {
+        "R, mean rank": [-run.at_fit(run.mean_rank) for run in runs],
+        "last hidden layer's rank": [-run.at_fit(run.hidden("rank")[-1]) for run in runs],
+        "participation ratio, mean": [-run.at_fit(run.mean_participation()) for run in runs],
+        "last hidden layer's live units": [-run.at_fit(run.hidden("live")[-1]) for run in runs],
+        "last hidden layer's collapse": [-run.at_fit(run.hidden("collapse")[-1]) for run in runs],
+        "last hidden layer's probe": [run.at_fit(run.hidden("probe")[-1]) for run in runs],
+        "weight norm": [-run.norm_at_fit for run in runs],
+    }
+    for name, scores in measured.items():
         low, high = resampled_auc(runs, scores)
         rows.append([name, f"{roc_auc(runs, scores):.2f}", f"{low:.2f} to {high:.2f}"])
     header = [f"when fitted, over {len(runs)} runs", "area under the ROC curve", "95 % interval"]
     print_table(header, rows)
-
-
-def mean_participation(run):
-    return run.hidden("participation")[1:].mean(axis=0)
 
 
 def resampled_auc(runs, scores, draws=1000):
@@ -705,42 +490,6 @@ def resampled_auc(runs, scores, draws=1000):
     return np.nanpercentile(areas, [2.5, 97.5]) if areas else (np.nan, np.nan)
 
 
-def dead_unit_share(run):
-    """Lost live units of layers 1 ... D-2 over lost rank of layers 2 ... D-1, summed over rows."""
-    lost_units = (run.width - run.hidden("live")[:-1]).sum()
-    return lost_units / (run.width - run.hidden("rank")[1:]).sum()
-
-
-def jump_share(run):
-    """Which share of test accuracy's gain falls in the fifth of rows with the largest kicks.
-
-    Of the rows from the fitted step to 95 % of the gain; a kick is how far the weight norm's
-    logarithm is from what decay alone would do to it in a row. By chance it is a fifth; NaN where
-    the gain is under 0.2.
-    """
-    rows = run.rows[(run.steps >= run.fit_step) & (run.steps <= run.settled())]
-    if len(rows) < 5 or run.final - run.test_acc_at_fit < 0.2:
-        return np.nan
-    decay = run.config["lr"] * run.weight_decay * np.diff(rows["step"])
-    kicks = np.abs(np.diff(np.log(rows["weight_norm"])) + decay)
-    gains = np.diff(rows["test_acc"])
-    largest = np.argsort(kicks)[-round(len(kicks) / 5) :]
-    return gains[largest].sum() / gains.sum()
-
-
-def rank_delay(run):
-    """Steps from test accuracy half-way to R half-way from its maximum down to its minimum."""
-    fallen = run.mean_rank <= (run.mean_rank.max() + run.mean_rank.min()) / 2
-    fallen[: run.mean_rank.argmax()] = False
-    return run.probes["step"][fallen][0] - run.test_half
-
-
-def norm_off_clock(run):
-    """How far the weight norm is off w0 (1 - lr γ)^t at most until test accuracy is half-way."""
-    until = np.isin(run.log["step"], run.steps[run.steps <= run.test_half])
-    return np.abs(run.norm_over_clock()[until] - 1).max()
-
-
 def print_runs(seeds):
     """Every run's criteria, and what is beyond the paper."""
     rows = []
@@ -756,11 +505,11 @@ def print_runs(seeds):
             "R when fitted": fmt(run.at_fit(run.mean_rank)),
             "R at test half-way": fmt(run.at(run.test_half, run.mean_rank)),
             "R lost by then": f"{100 * run.rank_lost():.0f} %",
-            "R's delay": fmt(rank_delay(run)),
+            "R's delay": fmt(run.rank_delay()),
             "norm then": fmt(mean(run.rows["weight_norm"][run.steps == run.test_half])),
-            "norm off clock": f"{100 * norm_off_clock(run):.1f} %",
-            "dead units": f"{100 * dead_unit_share(run):.0f} %",
-            "in kicks": fmt(100 * jump_share(run)),
+            "norm off clock": f"{100 * run.norm_off_clock():.1f} %",
+            "dead units": f"{100 * run.dead_unit_share():.0f} %",
+            "in kicks": fmt(100 * run.jump_share()),
             "first probe": fmt(probes[0], ".2f"),
             "last probe": fmt(probes[-1], ".2f"),
         }
@@ -771,62 +520,50 @@ def print_runs(seeds):
 
 def print_arms(seeds):
     """The interventions: a row an arm of a network; then how often each account was right."""
-    rows, right = [], {arm: [] for arm in ACCOUNTS}
-    for depth in BRANCHES:
-        for seed in seeds:
-            for arm in ARMS:
-                try:
-                    outcome = Outcome(depth, arm, seed)
-                except FileNotFoundError:
-                    continue
-                norms = [fmt(norm) for norm in outcome.norms]
-                ranks = [fmt(rank) for rank in outcome.mean_ranks]
-                train = f"{outcome.least_train_acc:.3f} / {outcome.last_train_acc:.3f}"
-                row = [depth, seed, arm, fmt(outcome.test_half), " → ".join(norms)]
-                row += [" → ".join(ranks), f"{outcome.test_acc_at_end:.3f}", train]
-                told = outcome.word if outcome.stays_fitted else f"{outcome.word}, not fitted"
-                if not outcome.has_control:
-                    told = "no control of this machine"
-                elif arm == "control":
-                    told = "–"
-                elif outcome.stays_fitted:
-                    expected = [outcome.word in words for words in ACCOUNTS[arm]]
-                    right[arm].append((*expected, (depth, seed, arm) not in TRIED))
-                rows.append([*row, told])
+    rows, counted = [], {arm: [] for arm in ACCOUNTS}
+    for depth, seed, arm in itertools.product(BRANCHES, seeds, ARMS):
+        try:
+            outcome = Outcome(depth, arm, seed)
+        except FileNotFoundError:
+            continue
+        told = outcome.word
+        if not outcome.has_control:
+            told = "no control of this machine"
+        elif arm == "control":
+            told = "–"
+        elif not outcome.stays_fitted:
+            told = f"{outcome.word}, not fitted"
+        else:
+            counted[arm].append((outcome.word, (depth, seed, arm) in TRIED))
+        norms, ranks = map(fmt, outcome.norms), map(fmt, outcome.mean_ranks)
+        row = [depth, seed, arm, fmt(outcome.test_half), " → ".join(norms), " → ".join(ranks)]
+        train = f"{outcome.least_train_acc:.3f} / {outcome.last_train_acc:.3f}"
+        rows.append([*row, f"{outcome.test_acc_at_end:.3f}", train, told])
     header = ["depth", "seed", "arm", "test half-way", "norm", "R", "test at the end"]
     print_table([*header, "training, least / last", "outcome"], rows)
+
     rows = []
-    for arm, cells in right.items():
-        cells = np.array(cells, bool).reshape(-1, 3)
-        new = cells[cells[:, 2]]
-        for account, name in enumerate(("norm", "gradient")):
-            told = [f"{some[:, account].sum()} of {len(some)}" for some in (cells, new)]
-            rows.append([arm, name, *told])
+    for arm, outcomes in counted.items():
+        for name, expected in zip(("norm", "gradient"), ACCOUNTS[arm], strict=True):
+            right = [word in expected for word, _ in outcomes]
+            new = [word in expected for word, tried in outcomes if not tried]
+            rows.append([arm, name, f"{sum(right)} of {len(right)}", f"{sum(new)} of {len(new)}"])
     print_table(["arm", "account", "right", "of those not tried before"], rows)
 
 
 def main():
     try:
         seeds = found_seeds()
-        tables = (print_verdicts, print_parts, print_fig1, print_roc_auc, print_runs, print_arms)
-        for print_one in tables:
-            print_one(seeds)
+        print_verdicts(seeds)
+        print_parts(seeds)
+        print_fig1(seeds)
+        print_roc_auc(seeds)
+        print_runs(seeds)
+        print_arms(seeds)
     except (OSError, ValueError) as error:
-        print(f"claims.py: error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def suit_terminal():
-    """For a command: claims.py | head and Ctrl-C end without a word; a terminal may lack γ."""
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    if sys.stdout:
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.exit(f"claims.py: error: {error}")
 
 
 if __name__ == "__main__":
-    suit_terminal()
-    if sys.argv[1:]:
-        sys.exit(__doc__)
-    sys.exit(main())
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # claims.py | head ends without a word
+    main()

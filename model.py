@@ -1,20 +1,16 @@
 """The network, a deep ReLU MLP at an alpha-scaled initialization (paper, Section 2), and its loss.
 
-Below them, how a run's state is kept on disk.
+Below them, the checkpoint that keeps a network and the state of its training.
 """
 
-import contextlib
-import fcntl
 import io
-import json
-import math
-import os
-import sys
 import zipfile
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from runs import NEWER_SETTINGS, write_atomic
 
 
 class MLP(nn.Module):
@@ -44,7 +40,7 @@ class MLP(nn.Module):
         the authors' implementation.
         """
         if uses_onednn(x):
-            x = x.to_mkldnn()  # of the activations it trains relu alone: see results/README.md
+            x = x.to_mkldnn()
         outputs = [self.layers[0](x)]
         for layer in self.layers[1:]:
             outputs.append(layer(outputs[-1].relu()))
@@ -91,176 +87,36 @@ def loss_function(outputs, labels):
     return F.mse_loss(outputs, F.one_hot(labels, 10).to(outputs))
 
 
-# ---- A run's state on disk ----
+# ---- A run's checkpoint ----
 
 
-def write_atomic(path, content):
-    """Writes bytes so that a kill or a full disk leaves either the old file or the new one, whole.
-
-    Raises OSError.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-@contextlib.contextmanager
-def lock(folder):
-    """Makes a run's folder, and keeps other processes from training in it.
-
-    Raises OSError, also where another process trains there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise BlockingIOError(
-            f"{folder}: another process is training this run; wait, or use another --out"
-        ) from None
-    except OSError as error:  # some network file systems have no locks
-        warning = f"{folder}: cannot be locked ({error.strerror}); do not train it twice at once"
-        print(warning, file=sys.stderr)
-    try:
-        yield
-    finally:
-        os.close(descriptor)  # which ends the lock; so does the end of the process
-
-
-def read_config(folder):
-    """Reads a run's settings, a dict. Raises OSError or ValueError, in one line."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_bytes())
-        dated = [*config.get("machines", []), *([config["from"]] if config.get("from") else [])]
-        if not all(isinstance(part["step"], int) for part in dated):
-            raise TypeError
-        return config
-    except (ValueError, TypeError, LookupError, AttributeError):
-        message = f"{path}: expected a run's settings in JSON, found damage; restore it"
-        raise ValueError(message) from None
-
-
-def write_config(folder, config):
-    """Writes a run's settings. Raises OSError."""
-    write_atomic(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
-
-
-def compare_settings(path, config, found, defaults):
-    """Raises ValueError, in one line, if the settings found are another run's. Steps may grow.
-
-    A setting that is missing there is newer than that run, and has its default.
-    """
-    changed = []
-    for name, value in ({"from": None} | config).items():
-        other = found.get(name, defaults.get(name))
-        longer = name == "steps" and isinstance(other, int) and other < value
-        if other != value and not longer and name not in ("data", "device"):
-            changed.append(f"{name} is {json.dumps(other)} there and {json.dumps(value)} here")
-    if changed:
-        raise ValueError(
-            f"{path}: expected this run's, found another's: {', '.join(changed)}; repeat its "
-            "settings (and --data-dir) or choose another --out"
-        )
-
-
-def say(text):
-    """Prints a line. A reader that has gone (train.py | head) does not stop the training."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def machines(found, config, first_step):
-    """The settings, with "machines": those that trained a run, each with the step from which.
-
-    found: the settings in its folder; older ones have the keys of the only machine not in a list.
-    """
-    machine = {
-        "device": config["device"],
-        "torch": str(torch.__version__),
-        "threads": torch.get_num_threads(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-    }
-    only = [{"step": 0} | {name: found.get(name) for name in machine}] if "torch" in found else []
-    earlier = [other for other in found.get("machines", only) if other["step"] < first_step]
-    changed = []
-    for name, value in machine.items():
-        if earlier and earlier[-1].get(name) != value:
-            changed.append(f"{name} {value}, before {earlier[-1].get(name)}")
-    if changed:
-        told = f"continuing on another machine ({'; '.join(changed)})"
-        say(f"{told}: the last digits will differ from an unbroken run's")
-    if changed or not earlier:
-        earlier = [*earlier, {"step": first_step} | machine]
-    config = found | config | {"machines": earlier}
-    return {name: value for name, value in config.items() if name not in machine}
-
-
-def add_row(log, row):
-    """The log's text with a row {column: value} more; the first row names the columns.
-
-    A field is empty where nothing was measured, or no finite number.
-    """
-    header = log.partition("\n")[0] or ",".join(row)
-    fields = []
-    for name in header.split(","):
-        value = row.get(name, math.nan)
-        text = f"{value:.6g}" if isinstance(value, float) else str(value)
-        fields.append(text if math.isfinite(value) else "")
-    return (log or header + "\n") + ",".join(fields) + "\n"
-
-
-def is_finished(folder, steps):
-    """Whether the log is whole and its last row, with its line's end, is that of the last step.
-
-    make and claims.py ask the same in their own words, and a test asks all three.
-    """
-    path = folder / "log.csv"
-    text = path.read_bytes().decode(errors="replace") if path.exists() else ""
-    *lines, end = text.split("\n")
-    whole = text.startswith("step,") and "\r" not in text and end == ""
-    even = len({line.count(",") for line in lines}) == 1
-    return whole and even and lines[-1].startswith(f"{steps},")
-
-
-def save_checkpoint(folder, config, step, log, model, optimizer, held_norm):
-    """Writes a run's state before its row of that step: log is the text of log.csv up to there.
-
-    held_norm: the weight norm at its first step, which --hold-norm keeps. Minibatches and probes
-    depend on seed and step alone, so no generator's state is in it.
-    """
-    state = {"config": config, "step": step, "log": log, "held_norm": held_norm}
-    state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    write_checkpoint(folder, state)
-
-
-def write_checkpoint(folder, state):
-    """Writes a state as save_checkpoint makes it and load_checkpoint returns it. Raises OSError."""
+def save_checkpoint(folder, checkpoint):
+    """Writes a run's state, a dict. Raises OSError."""
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(checkpoint, buffer)
     write_atomic(folder / "checkpoint.pt", buffer.getbuffer())
 
 
-def load_checkpoint(path):
+def load_checkpoint(folder):
     """Reads what save_checkpoint wrote, tensors on the CPU; nothing in the file can execute code.
 
     Raises OSError if it cannot be read, ValueError if it is damaged or not one of ours.
     """
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: expected a run's checkpoint, found none (runs are committed without theirs); "
+            "restore it, or train the run again in another folder, with --out"
+        )
+    parts = {"config", "step", "log", "held_norm", "model", "optimizer"}
     file = io.BytesIO(path.read_bytes())
     try:
         damaged = zipfile.ZipFile(file).testzip()  # torch.load passes over the checksums
         file.seek(0)
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        if damaged or not checkpoint.keys() >= {"config", "step", "log", "model", "optimizer"}:
+        if damaged or not checkpoint.keys() >= parts:
             raise ValueError("a part is damaged or missing")
-    except MemoryError:
-        raise
+        checkpoint["config"] = NEWER_SETTINGS | checkpoint["config"]
     except Exception as error:  # zipfile and torch.load raise a dozen types for a damaged file
         raise ValueError(
             f"{path}: expected an intact checkpoint of train.py, found a damaged or foreign file; "

@@ -15,17 +15,15 @@ from pathlib import Path
 
 if __name__ == "__main__":
     os.environ.pop("MPLBACKEND", None)  # a notebook's, which its terminal's python may not have
-try:
-    import matplotlib
-    import matplotlib.style
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-    from matplotlib.figure import Figure
-except ModuleNotFoundError:
-    sys.exit(f"expected matplotlib, found none for {sys.executable}; see make setup")
+import matplotlib
+import matplotlib.style
 import numpy as np
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
 
 import claims
-from claims import DECAYS, DEPTHS, HERE, Run, available_runs, paper_run
+from claims import DECAYS, DEPTHS, HERE, available_runs, paper_run
+from criteria import Run, summary
 
 TRAIN, TEST = "#0072B2", "#D55E00"  # Okabe and Ito's: distinct to colour-blind eyes and in grey
 N_COLOURS = {2000: "#009E73", 5000: "#0072B2", 7000: "#D55E00"}
@@ -71,9 +69,9 @@ def layer_curves(ax, run, quantity, layers, factor=1):
     """One curve a layer, with a marker at each probed row."""
     colours = layer_colours(run.depth)
     for layer in range(1, layers + 1):
-        values = factor * run.probed[f"{quantity}_{layer}"]
+        values = factor * run.layer_log[f"{quantity}_{layer}"]
         style = {"color": colours[layer - 1], "marker": ".", "markersize": 2.5, "linewidth": 1}
-        ax.plot(run.probed["step"], values, **style)
+        ax.plot(run.layer_log["step"], values, **style)
 
 
 def rank(ax, run):
@@ -104,9 +102,9 @@ def probe(ax, run):
 
 def rank_and_live_units(ax, run):
     """Means over the hidden layers from the second on, and over all hidden layers."""
-    ax.plot(run.probes["step"], run.mean_rank, "k.-", label="mean rank R")
+    ax.plot(run.layer_rows["step"], run.mean_rank, "k.-", label="mean rank R")
     live = run.hidden("live").mean(axis=0)
-    ax.plot(run.probes["step"], live, ".--", color="#009E73", label="live units, mean")
+    ax.plot(run.layer_rows["step"], live, ".--", color="#009E73", label="live units, mean")
     ax.set(ylabel="mean rank R,\nmean live units")
 
 
@@ -269,7 +267,7 @@ def fig5(seed=0):
             accuracy(column[0], run, f", n={n}", **style)
             weight_norm(column[1], run, label=f"n={n}", **style)
             ranks = run.hidden("rank")[-1]
-            column[2].plot(run.probes["step"], ranks, color="black", marker=".", **style)
+            column[2].plot(run.layer_rows["step"], ranks, color="black", marker=".", **style)
         tunnel_line(column[2], run)
         # the paper's words for it: the second-last layer
         column[2].set(ylabel="rank of the last\nhidden layer", ylim=(0, 410))
@@ -304,7 +302,7 @@ def fig8(seed=None):
         column = DECAYS.index(run.weight_decay) if run.depth == 12 else 3
         ax = axes[0, column]
         lost[column].append(100 * run.rank_lost())
-        test = run.test_acc[np.isin(run.steps, run.probes["step"])]
+        test = run.test_acc[np.isin(run.steps, run.layer_rows["step"])]
         share = 100 * run.mean_rank / run.mean_rank.max()
         style = {"color": N_COLOURS[run.n_train], "marker": ".", "markersize": 3}
         style |= {"linewidth": 0.8, "linestyle": "--" if run.depth == 4 else "-"}
@@ -324,9 +322,9 @@ def fig9(seed=0):
         run = paper_run(depth, 5000, seed=seed)
         accuracy(top, run)
         for layer, colour in ((1, "#009E73"), (depth - 1, "#CC79A7")):
-            values = 100 * run.probed[f"probe_{layer}"]
+            values = 100 * run.layer_log[f"probe_{layer}"]
             label = "probe of layer 1" if layer == 1 else "probe of the last hidden layer"
-            top.plot(run.probed["step"], values, ".-", color=colour, markersize=3, label=label)
+            top.plot(run.layer_log["step"], values, ".-", color=colour, markersize=3, label=label)
             label = "their levels at step 0" if layer > 1 else None
             top.axhline(values[0], color=colour, linestyle=":", linewidth=1, label=label)
         bottom.plot(run.log["step"], run.norm_over_clock(), color="black")
@@ -352,10 +350,10 @@ def fig10(seed=None):
                     continue
                 style = {"color": colour, "label": arm, "linewidth": 2 if a_seed == 0 else 0.8}
                 rows = run.rows[(run.steps >= first - 6000) & (run.steps <= last)]
-                probes = np.isin(run.probes["step"], rows["step"])
+                probes = np.isin(run.layer_rows["step"], rows["step"])
                 column[0].plot(rows["step"], 100 * rows["test_acc"], **style)
                 column[1].plot(rows["step"], rows["weight_norm"], **style)
-                column[2].plot(run.probes["step"][probes], run.mean_rank[probes], **style)
+                column[2].plot(run.layer_rows["step"][probes], run.mean_rank[probes], **style)
         for ax in column:
             ax.axvline(first, color="black", linestyle=":", linewidth=1, label="branch")
         column[0].set(ylabel="test accuracy (%)", ylim=(-5, 105))
@@ -396,9 +394,9 @@ def draw_claims():
     ax = fig.subplots()
     for row, claim in enumerate(claims.CLAIMS):
         for column, seed in enumerate(seeds):
-            parts = claims.judge(claim, [seed]).get(seed)
-            held, count = claims.count_held(parts) if parts else (0, 0)
-            share = held / count if count else 0
+            parts = claims.judge(claim, [seed]).get(seed, [])
+            held, count = claims.count_held(parts), len(parts)
+            share = held / max(count, 1)
             colour = matplotlib.colormaps["Blues"](0.05 + 0.75 * share)
             ax.add_patch(matplotlib.patches.Rectangle((column, row), 1, 1, fc=colour, ec="white"))
             told = f"{held} of {count}" if count else "–"
@@ -451,24 +449,16 @@ FIGURES = [fig1, fig1_accuracy, fig2, fig3, fig4, fig5, fig6, fig7, fig8, fig9, 
 # ---- The command line ----
 
 
-def find_run(what):
-    """The run that a path or the bare name of a folder in results/ stands for."""
-    for folder in (Path(what), HERE / "results" / what):
-        if folder.is_dir():
-            return Run(folder), folder
-    known = ", ".join(figure.__name__ for figure in FIGURES)
-    raise FileNotFoundError(f"expected a run's folder or name, {known} or claims, found {what}")
-
-
 def draw(what, seed):
-    """Yields figures and where they belong: of each name of a figure, and one of all the runs."""
+    """Yields figures and where they belong: of each name of a figure, and one of all the runs.
+
+    Raises OSError or ValueError, in one line.
+    """
     figures = {figure.__name__: figure for figure in FIGURES}
-    folders = HERE / "figures"
-    end = f"-s{seed}" if seed else ""
     runs = []
     for name in what:
         if name == "claims":
-            yield draw_claims(), folders / "claims"
+            yield draw_claims(), HERE / "figures/claims"
         elif name in figures:
             given = {} if seed is None else {"seed": seed}
             try:
@@ -476,41 +466,36 @@ def draw(what, seed):
             except FileNotFoundError as error:
                 hint = f"make {name.removesuffix('_accuracy')} SEEDS={seed or 0} trains it"
                 raise FileNotFoundError(f"{error}; {hint}") from None
-            yield fig, folders / (name + end)
-        elif Path(name).is_file():
-            print(f"{name}: no run's folder, left out")
+            yield fig, HERE / "figures" / (f"{name}-s{seed}" if seed else name)
+        elif Path(name).is_dir():
+            runs.append(Run(name))
         else:
-            runs.append(find_run(name))
+            known = f"a run's folder, {', '.join(figures)} or claims"
+            raise FileNotFoundError(f"expected {known}, found {name}")
     if len(runs) == 1:
-        run, folder = runs[0]
-        print("\n".join(claims.summary(run)))
-        yield draw_run(run), folder / "plot"
+        print("\n".join(summary(runs[0])))
+        yield draw_run(runs[0]), runs[0].folder / "plot"
     elif len(runs) > 8:
         raise ValueError(f"expected up to 8 runs to compare, found {len(runs)}")
-    elif not runs and not set(what) & {"claims", *figures}:
-        raise FileNotFoundError("expected a run's folder or name, a figure or claims, found none")
     elif runs:
-        yield compare([run for run, _ in runs]), folders / "compare"
+        yield compare(runs), HERE / "figures/compare"
 
 
 def main(argv=None):
-    """The command line. Returns the exit status: 0, or 1 after one line on a fault."""
+    """The command line. A fault ends it with one line."""
     parser = argparse.ArgumentParser(
         prog="plot.py",
         usage=argparse.SUPPRESS,
-        allow_abbrev=False,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="+", help="folders or names of runs, fig1 to fig11, claims")
+    parser.add_argument("what", nargs="+", help="folders of runs, fig1 to fig11, claims")
     formats = {"choices": ("png", "pdf", "svg"), "default": "png"}
     parser.add_argument("--format", help="of the picture (default: png)", **formats)
     parser.add_argument("--seed", type=int, help="whose runs a figure draws (default: 0)")
     out = "the picture's file (default: in figures/, of one run plot.png in its folder)"
     parser.add_argument("--out", type=Path, help=out)
     args = parser.parse_args(argv)
-    if args.out and args.out.suffix not in (".png", ".pdf", ".svg"):
-        parser.error(f"argument --out: expected a name with .png, .pdf or .svg, found {args.out}")
     try:
         # whatever the user's own settings of matplotlib are
         with matplotlib.style.context("default"):
@@ -523,11 +508,8 @@ def main(argv=None):
                 fig.savefig(path, dpi=120)
                 print(f"{os.path.relpath(path)}: drawn", flush=True)
     except (OSError, ValueError) as error:
-        print(f"plot.py: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"plot.py: error: {error}")
 
 
 if __name__ == "__main__":
-    claims.suit_terminal()
-    sys.exit(main())
+    main()

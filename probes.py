@@ -2,23 +2,19 @@
 
     python probes.py results/<run>    # a table of every layer of a saved run; needs its checkpoint
 
-In Python: network, config = probes.load_network("results/<run>").
+In Python: network, checkpoint = probes.load_network("results/<run>").
 """
 
 import argparse
 import math
-import signal
 import sys
 from pathlib import Path
 
-try:
-    import torch
-except ModuleNotFoundError:
-    sys.exit(f"probes.py: error: expected torch, found none for {sys.executable}; see make setup")
+import torch
 import torch.nn.functional as F
 
 from data import DATA_DIR, load_mnist, minibatches
-from model import MLP, load_checkpoint, loss_function, read_config
+from model import MLP, load_checkpoint, loss_function
 
 
 @torch.no_grad()  # the features are frozen: probes train heads on them, and no layer
@@ -43,7 +39,8 @@ def covariance_matrix(features):
     # with float32's eps in numerical_rank, layers 9 to 11 of depth 12 would begin under 300
     covariance = torch.atleast_2d(torch.cov(features.double().T))
     rounding = 8 * torch.finfo(features.dtype).eps * features.abs().amax(dim=0).double()
-    return covariance * (covariance.diagonal() > rounding.square()).any()
+    varies = covariance.diagonal() > rounding.square()
+    return covariance if varies.any() else torch.zeros_like(covariance)
 
 
 def numerical_rank(covariance, rtol=None):
@@ -155,13 +152,14 @@ def probe_accuracies(
     return (logits.argmax(dim=1) == test_labels).double().mean(dim=1).tolist()
 
 
-def measure(model, train, test, seed, step, layers):
+def measure(model, optimizer, train, test, seed, step, layers):
     """Measures one row of the log: {column: value}, in the log's order, accuracies in 0..1.
 
-    train, test: pairs (images [n, 784], labels [n]); seed and step seed the linear probes;
-    layers: whether to measure them, too. Losses are averaged over the 10 outputs.
-    Raises FloatingPointError if training has diverged.
-    Source: the quantities of paper, Section 2; participation, collapse, live units are ours.
+    optimizer: an Adam's state_dict(); train, test: pairs (images [n, 784], labels [n]); seed and
+    step seed the linear probes; layers: whether to measure them, too. Losses are averaged over the
+    10 outputs. Raises FloatingPointError if training has diverged.
+    Source: the quantities of paper, Section 2; participation, collapse, live units, Adam's are
+    ours.
     """
     row, features = {"step": step}, {}
     for name, (images, labels) in (("train", train), ("test", test)):
@@ -182,14 +180,11 @@ def measure(model, train, test, seed, step, layers):
         )
     if layers:
         widths = [layer.out_features for layer in model.layers]
+        # a stream of its own at each step: a row does not depend on which others were probed
+        generator = torch.Generator().manual_seed(seed + 1_000_003 * (step + 1))
         train_layers, test_layers = (features["train"], train[1]), (features["test"], test[1])
-        row |= measure_layers(widths, train_layers, test_layers, probe_generator(seed, step))
-    return row
-
-
-def probe_generator(seed, step):
-    """A stream of its own at each step: a row does not depend on which others were probed."""
-    return torch.Generator().manual_seed(seed + 1_000_003 * (step + 1))
+        row |= measure_layers(widths, train_layers, test_layers, generator)
+    return row | adam_medians(optimizer)
 
 
 def measure_layers(widths, train, test, generator):
@@ -203,10 +198,7 @@ def measure_layers(widths, train, test, generator):
     for layer, width in enumerate(widths):
         outputs = features[:, layer, :width]
         covariance = covariance_matrix(outputs)
-        try:
-            columns["rank"].append(numerical_rank(covariance))
-        except torch.linalg.LinAlgError:  # no eigenvalues, as of a single test image
-            columns["rank"].append(math.nan)
+        columns["rank"].append(numerical_rank(covariance))
         columns["participation"].append(participation_ratio(covariance))
         columns["collapse"].append(collapse_ratio(outputs, labels, covariance))
         columns["live"].append(live_units(outputs))
@@ -220,35 +212,15 @@ def measure_layers(widths, train, test, generator):
 
 
 def load_network(folder):
-    """A saved run's network, and its settings as config.json has them: (MLP, dict).
+    """A saved run's network and its checkpoint: (MLP, {"config": ..., "step": ..., ...}).
 
-    folder: a str or a Path. Raises OSError or ValueError, in one line, also if the checkpoint is
-    another run's.
+    folder: a str or a Path. Raises OSError or ValueError, in one line.
     """
-    folder = Path(folder)
-    network, config, _ = load_run(folder)
-    return network, config
-
-
-def load_run(folder):
-    """As load_network, and the checkpoint."""
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder}: expected a run's folder with its checkpoint, found no checkpoint.pt (runs "
-            "are committed without theirs); train the run again to have one"
-        )
-    config, checkpoint = read_config(folder), load_checkpoint(path)
-    try:
-        found = checkpoint["config"]
-        same = all(found[name] == config[name] for name in found.keys() - {"steps", "machines"})
-        network = MLP(found["depth"], found["width"], getattr(torch, found["dtype"]))
-        network.load_state_dict(checkpoint["model"])
-    except (AttributeError, LookupError, RuntimeError, TypeError):
-        same = False
-    if not same:
-        raise ValueError(f"{path}: expected the checkpoint of this run, found another; restore it")
-    return network, config, checkpoint
+    checkpoint = load_checkpoint(Path(folder))
+    config = checkpoint["config"]
+    network = MLP(config["depth"], config["width"], getattr(torch, config["dtype"]))
+    network.load_state_dict(checkpoint["model"])
+    return network, checkpoint
 
 
 def print_layers(folder, data_dir):
@@ -256,27 +228,19 @@ def print_layers(folder, data_dir):
 
     Raises OSError or ValueError, in one line.
     """
-    network, config, checkpoint = load_run(folder)
-    step = checkpoint["step"]
+    network, checkpoint = load_network(folder)
+    config, step = checkpoint["config"], checkpoint["step"]
     train, test, digest = load_mnist(data_dir, config["n_train"], getattr(torch, config["dtype"]))
-    if digest != config["data_sha256"]:
+    if config["data_sha256"] != digest:
         raise ValueError(
             f"{data_dir}: expected the data that the run was trained on (from a folder called "
             f"{config['data']}), found other; see --data-dir"
         )
     print(f"{folder} at step {step}: measuring its layers, some seconds", flush=True)
-    layers = []
-    for images, labels in (train, test):
-        features = layer_features(network, images)
-        layers.append((features, labels))
-        outputs = features[:, -1, :10]
-        accuracy = (outputs.argmax(dim=1) == labels).double().mean()
-        print(f"{'training' if len(layers) == 1 else 'test'} accuracy {accuracy:.4f}")
-    if checkpoint["optimizer"]["state"]:
-        adam = adam_medians(checkpoint["optimizer"])
-        print(f"Adam, medians: √v {adam['adam_sqrt_v']:.3g}, step {adam['adam_step']:.3g} of lr")
-    widths = [layer.out_features for layer in network.layers]
-    row = measure_layers(widths, *layers, probe_generator(config["seed"], step))
+    row = measure(network, checkpoint["optimizer"], train, test, config["seed"], step, layers=True)
+    print(f"training accuracy {row['train_acc']:.4f}\ntest accuracy {row['test_acc']:.4f}")
+    print(f"Adam, medians: √v {row['adam_sqrt_v']:.3g}, step {row['adam_step']:.3g} of lr")
+    features = layer_features(network, test[0])
     n, _, d = features.shape
     literal = max(n, d) * torch.finfo(torch.float64).eps
     header = "layer  rank  live units below  rank (max(n, d) eps)  participation  collapse  probe"
@@ -292,11 +256,10 @@ def print_layers(folder, data_dir):
 
 
 def main(argv=None):
-    """The command line. Returns the exit status: 0, or 1 after one line on a fault."""
+    """The command line. A fault ends it with one line."""
     parser = argparse.ArgumentParser(
         prog="probes.py",
         usage=argparse.SUPPRESS,
-        allow_abbrev=False,
         description="Prints a table of every layer of a saved run.",
     )
     parser.add_argument("run", type=Path, help="a run's folder, with its checkpoint")
@@ -306,14 +269,8 @@ def main(argv=None):
     try:
         print_layers(args.run, args.data_dir)
     except (OSError, ValueError, FloatingPointError) as error:
-        print(f"probes.py: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"probes.py: error: {error}")
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)  # probes.py | head ends without a word
-    if sys.stdout:
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack letters of a path
-    sys.exit(main())
+    main()
