@@ -1,7 +1,9 @@
 ## make demo             train a small network that groks, and draw it: results/demo/plot.png
 ## make test             the tests; FUZZ=1 make test runs the long ones
-## make fig1 ... fig11   a figure; trains what is not in results/, half an hour or more a run
-## make figures          all eleven
+## make fig1 ... fig12   a figure; trains what is not in results/: of one seed fig1 to fig9 share
+##                       eleven runs (8 core hours), fig10 trains 21 branches more (13), fig12 six
+## make memory           the runs on Adam's memory: 28 of a seed (18 core hours), and fig12
+## make figures          all twelve
 ## make claims           the claims of the paper, judged by the runs in results/
 ## make runs             the eleven runs of the paper; -j2 trains two at a time
 ## make bench            the speed of a training step against other loops
@@ -18,8 +20,11 @@ FORMAT ?= png
 PYTHON ?= python3
 PY := .venv/bin/python
 TRAIN = $(LAUNCH) env OMP_NUM_THREADS=$(THREADS) $(PY) train.py --device $(DEVICE)
-FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 fig11
-.PHONY: help setup demo lint test bench runs claims figures clean $(FIGURES)
+ifneq ($(filter 0%,$(filter-out 0,$(SEEDS))),)
+  $(error SEEDS: expected whole numbers as in 0 1 10, found $(SEEDS))
+endif
+FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 fig11 fig12
+.PHONY: help setup demo lint test bench runs memory claims figures clean $(FIGURES)
 
 help:
 	@sed -n 's/^## *//p' Makefile
@@ -30,6 +35,8 @@ $(PY):
 	@$(PYTHON) -m venv --clear .venv
 .venv/requirements.txt: requirements.txt $(PY)
 	@echo 'torch, numpy, matplotlib, pytest, ruff into .venv: some minutes'
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null 2>&1 || \
+	  { echo 'make: expected pip in .venv, found none: install python3-venv and rm -r .venv'; exit 1; }
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@cp requirements.txt .venv/requirements.txt
 setup: .venv/requirements.txt
@@ -39,9 +46,9 @@ demo: setup
 	  --weight-decay 0.12 --steps 8000 --log-every 200 --probe-every 1000 --out results/demo
 	$(PY) plot.py results/demo
 lint: setup
-	$(PY) -m ruff check --line-length 100 --extend-select E501 .
+	$(PY) -m ruff check --isolated --line-length 100 --extend-select E501 .
 test: setup
-	$(PY) -m pytest -q test_all.py
+	$(PY) -m pytest -c /dev/null --rootdir . -q test_all.py
 bench: setup
 	@OMP_NUM_THREADS=$(THREADS) $(PY) bench.py $(DEVICE)
 claims: setup
@@ -59,14 +66,29 @@ DECAYS5000 := $(call of_seeds,d12-n5000-a8-wd0.005 d12-n5000-a8-wd0.01 d12-n5000
 RUNS := $(N5000) $(N7000) $(DECAYS2000) $(filter-out $(N5000),$(DECAYS5000))
 runs: $(RUNS)
 
-# Branches: the arms of fig10, from runs that are stopped when they fit, and the jump of fig11.
-arms = $(foreach run,$(1),$(foreach change,wd0 holdnorm wd0.1-lr0.0001 wd0.03,\
-  $(run)-steps$(2)-then-$(change)-steps$(3)))
-ARMS := $(call arms,$(filter d4-%,$(N5000)),6000,36000) \
-  $(call arms,$(filter d8-%,$(N5000)),24000,51000) $(call arms,$(filter d12-%,$(N5000)),40000,64000)
+# Branches: the arms of fig10, from runs that are stopped when nearly fitted, resets at step 1,000,
+# and the jump of fig11.
+arms = $(foreach run,$(1),$(foreach change,$(4),$(run)-steps$(2)-then-$(change)-steps$(3)))
+arms_of_depths = $(call arms,$(filter d4-%,$(N5000)),6000,36000,$(1)) \
+  $(call arms,$(filter d8-%,$(N5000)),24000,51000,$(1)) \
+  $(call arms,$(filter d12-%,$(N5000)),40000,64000,$(1))
+MEMORY_ARMS := $(call arms_of_depths,lr0.0001-holdnorm resetmoments holdnorm-resetmoments)
+ARMS := $(call arms_of_depths,wd0 holdnorm wd0.1-lr0.0001 wd0.03) $(MEMORY_ARMS)
+RESETS := $(call arms,$(N5000),1000,30000,resetmoments)
 JUMP := d12-n2000-a8-wd0.01-s0-steps46000-then-steps46500-logevery5-probeevery5
+BRANCHES := $(RESETS) $(ARMS) $(JUMP)
 parent = $(firstword $(subst -then, ,$(1)))
-PARENTS := $(sort $(foreach branch,$(ARMS) $(JUMP),$(call parent,$(branch))))
+PARENTS := $(sort $(foreach branch,$(BRANCHES),$(call parent,$(branch))))
+
+# Adam's memory: runs with another beta2, and seed 0's again, whose logs have Adam's columns.
+BETA := $(addsuffix -beta0.99-steps30000,$(N5000))
+TRACED := $(if $(filter 0,$(SEEDS)),d4-n5000-a8-wd0.01-s0-steps36000 d8-n5000-a8-wd0.01-s0-steps51000 \
+  d12-n5000-a8-wd0.01-s0-steps64000)
+MEMORY := $(BETA) $(TRACED) $(addsuffix -beta0.99-steps30000,$(call of_seeds,d12-n2000-a8-wd0.01)) \
+  $(addsuffix -lr0.0001-beta0.99-steps30000,$(filter-out d12-%,$(N5000))) \
+  $(addsuffix -beta0.997-steps30000,$(N5000)) \
+  $(addsuffix -beta0.9-steps30000,$(filter d8-%,$(N5000)))
+memory: $(MEMORY) $(RESETS) $(MEMORY_ARMS) fig12
 
 # d12-n5000-a8-wd0.01-s0 -> --depth 12 --n-train 5000 --weight-decay 0.01 --seed 0
 options = $$(echo $(1) | sed -E 's/^d/--depth /; s/-n([0-9])/ --n-train \1/; s/-a8//; \
@@ -76,9 +98,9 @@ options = $$(echo $(1) | sed -E 's/^d/--depth /; s/-n([0-9])/ --n-train \1/; s/-
 
 # A finished run is left alone, another one goes on. A branch needs its parent until it has begun.
 .SECONDEXPANSION:
-$(RUNS) $(PARENTS): setup
+$(RUNS) $(PARENTS) $(MEMORY): setup
 	@$(PY) runs.py results/$@ || $(TRAIN) --out results/$@ $(call options,$@)
-$(ARMS) $(JUMP): setup $$(if $$(wildcard results/$$@/log.csv),,$$(call parent,$$@))
+$(BRANCHES): setup $$(if $$(wildcard results/$$@/log.csv),,$$(call parent,$$@))
 	@$(PY) runs.py results/$@ || $(TRAIN) --out results/$@ --from results/$(call parent,$@) \
 	  $(call options,$(lastword $(subst -then, ,$@)))
 
@@ -93,6 +115,7 @@ fig8: $(RUNS)
 fig9: $(N5000)
 fig10: $(N5000) $(ARMS)
 fig11: $(JUMP)
+fig12: $(N5000) $(BETA) $(TRACED)
 $(FIGURES): setup
 	@for seed in $(SEEDS); do $(PY) plot.py $@ $(if $(filter fig1,$@),fig1_accuracy) \
 	  --format $(FORMAT) $$(test $$seed = 0 || echo "--seed $$seed"); done

@@ -1,8 +1,8 @@
 """A verdict on each claim of the paper, from its runs in results/. Needs no torch.
 
-    python claims.py    # prints the tables of the READMEs, from the runs in results/
+    python claims.py    # prints results/tables.md, from the runs in results/
 
-A claim Cn is the function cn. Fourteen claims of 62 parts on three seeds: 154 of 186 checks hold.
+A claim Cn of the paper is the function cn, a prediction Mn of ours the function mn.
 """
 
 import collections
@@ -27,38 +27,69 @@ PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
 PAPER_SETUP = {"alpha": 8.0, "width": 400, "lr": 1e-3, "batch_size": 200, "optimizer": "adamw"}
 PAPER_SETUP |= {"steps": 100_000, "log_every": 500, "probe_every": 2000, "dtype": "float32"}
 PAPER_SETUP |= {"hold_norm": False, "beta2": 0.999, "reset_moments": False, "from": None}
+LABELS = {"d": "depth", "n": "n_train", "a": "alpha", "wd": "weight_decay", "s": "seed"}  # in names
+LABELS |= {"lr": "lr", "beta": "beta2", "holdnorm": "hold_norm", "resetmoments": "reset_moments"}
+LABELS |= {"steps": "steps", "logevery": "log_every", "probeevery": "probe_every"}
 
 
-# ---- The paper's runs ----
+# ---- Runs by their names ----
 
 
 @functools.cache
-def finished_run(folder):
-    """The run in a folder. Raises FileNotFoundError if it is not there, finished."""
+def named_run(name):
+    """The run of that name in results/.
+
+    Raises FileNotFoundError if it is not there, finished; ValueError if its folder holds another,
+    or not all its rows.
+    """
+    folder = HERE / "results" / name
     run = Run(folder)
     if not run.finished:
         raise FileNotFoundError(f"{folder}: expected a finished run, found one under way")
+    begin = run.config.get("from") or {"run": None, "step": 0}
+    found = run.config | {"from": begin["run"] and (begin["run"], begin["step"])}
+    for setting, value in named_settings(name).items():
+        if found.get(setting) != value:
+            raise ValueError(
+                f"{folder}: expected the run that its name says, found {setting} "
+                f"{found.get(setting)} and not {value}; move that run elsewhere"
+            )
+    for rows, setting in ((run.rows, "log_every"), (run.layer_rows, "probe_every")):
+        every = run.config[setting]
+        count = run.config["steps"] // every - (begin["step"] - 1) // every
+        if len(rows) != count:
+            told = f"expected {count} rows at multiples of its {setting}, found {len(rows)}"
+            raise ValueError(f"{folder}: {told}; restore it")
     return run
+
+
+def named_settings(name):
+    """The settings that a run's name stands for, in the paper's setup: {"depth": 12, ...}.
+
+    "from" is a branch's parent and the step where it begins, (name, step), and None of other runs.
+    """
+    parent, _, words = name.rpartition("-then-")
+    settings = dict(PAPER_SETUP)
+    if parent:
+        settings = named_settings(parent)
+        settings |= {"from": (parent, settings["steps"]), "reset_moments": False}
+    for word in words.split("-"):
+        label, value = re.fullmatch("([a-z]+)([0-9.]*)", word).groups()
+        settings[LABELS[label]] = float(value) if value else True
+    return settings
 
 
 def paper_run(depth, n_train, weight_decay=0.01, seed=0):
-    """One of the paper's runs.
+    """One of the paper's runs. Raises as named_run does."""
+    return named_run(f"d{depth}-n{n_train}-a8-wd{weight_decay:g}-s{seed}")
 
-    Raises FileNotFoundError if it is not there, finished; ValueError if its folder holds another.
-    """
-    folder = HERE / "results" / f"d{depth}-n{n_train}-a8-wd{weight_decay:g}-s{seed}"
-    run = finished_run(folder)
-    named = {"depth": depth, "n_train": n_train, "weight_decay": weight_decay, "seed": seed}
-    for setting, value in (PAPER_SETUP | named).items():
-        found = run.config.get(setting)
-        if found != value:
-            raise ValueError(
-                f"{folder}: expected the paper's setup, found {setting} {found} and not {value}; "
-                "move that run elsewhere"
-            )
-    if len(run.rows) != 201 or len(run.layer_rows) != 51:
-        raise ValueError(f"{folder}: expected 201 rows and 51 with layers, found fewer; restore it")
-    return run
+
+def if_there(find, *arguments):
+    """A list of the run that a function finds, empty if it is not there, finished."""
+    try:
+        return [find(*arguments)]
+    except FileNotFoundError:
+        return []
 
 
 def found_seeds():
@@ -76,10 +107,7 @@ def available_runs(keys, seeds):
     runs = []
     for seed in seeds:
         for key in keys:
-            try:
-                runs.append(paper_run(*key, seed))
-            except FileNotFoundError:
-                continue
+            runs += if_there(paper_run, *key, seed)
     return runs
 
 
@@ -252,6 +280,7 @@ def c14(seed):
 
 
 CLAIMS = [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14]
+NEARLY_BY_CONSTRUCTION = (c6, c7, c9, c12)  # in whole or in part: see results/README.md
 
 
 def roc_auc(runs, scores):
@@ -304,71 +333,71 @@ def verdict(held, count):
     return "no" if count else "–"
 
 
-# ---- What carries generalization? A run is branched when fitted, and one thing changed ----
+# ---- Interventions: a run is branched when nearly fitted, and something is changed ----
 
 BRANCHES = {4: (6000, 36_000), 8: (24_000, 51_000), 12: (40_000, 64_000)}  # depth: first, last step
 ARMS = {  # what the names of their runs say
     "control": "",
     "no decay": "-wd0",
     "held norm": "-holdnorm",
-    "decay alone": "-wd0.1-lr0.0001",
     "faster decay": "-wd0.03",
+    "a tenth of the rate, norm falling": "-wd0.1-lr0.0001",
+    "a tenth of the rate, norm held": "-lr0.0001-holdnorm",
+    "moments reset": "-resetmoments",
+    "moments reset, norm held": "-holdnorm-resetmoments",
 }
-IN_TIME, NEVER = {"early", "on time"}, {"not in the window"}
-ACCOUNTS = {  # outcomes that the account of the weight norm expects, and that of the gradient
-    "no decay": (NEVER, IN_TIME),
-    "held norm": (NEVER, IN_TIME),
-    "decay alone": (IN_TIME, NEVER),
-    "faster decay": ({"early"}, {"on time"} | NEVER),
-}
-JUMP = "d12-n2000-a8-wd0.01-s{}-steps46000-then-steps46500-logevery5-probeevery5"
-TRIED = {(8, 0, "no decay"), (8, 0, "held norm"), (8, 0, "decay alone"), (12, 0, "no decay")}
+JUMP = "d12-n2000-a8-wd0.01-s0-steps46000-then-steps46500-logevery5-probeevery5"
 
 
 def arm_run(depth, arm, seed):
     """A branch of depth 4, 8 or 12 on 5,000 images; as control, the paper's run if there is none.
 
-    Raises FileNotFoundError if it is not there, finished.
+    Raises as named_run does.
     """
     first, last = BRANCHES[depth]
     name = f"d{depth}-n5000-a8-wd0.01-s{seed}-steps{first}-then{ARMS[arm]}-steps{last}"
     if arm == "control" and not (HERE / "results" / name).exists():
         return paper_run(depth, 5000, seed=seed)
-    return finished_run(HERE / "results" / name)
+    return named_run(name)
 
 
 class Outcome:
-    """What an arm did, beside its control: the step at which test accuracy is half-way there, and
-    a word for it. Steps are NaN where a thing did not happen.
+    """What an arm did, beside its control. Steps and delays are NaN where a thing did not happen.
 
-    Source: ours; the criteria were set before the runs.
+    An arm is half-way at the first step from which its test accuracy is at the control's mid-point
+    for 3 rows: (0.1 + f) / 2, f the mean of the control's last 10 rows up to the window's end.
+    delay: the arm's steps from the branch to there, as a multiple of the control's; window: the
+    whole window's, which an arm that is not half-way exceeds. Source: ours.
     """
 
     def __init__(self, depth, arm, seed):
         first, last = BRANCHES[depth]
         run, control = arm_run(depth, arm, seed), arm_run(depth, "control", seed)
         middle = (0.1 + control.test_acc[control.steps <= last][-10:].mean()) / 2
-        control_half = first_from(control.steps, control.test_acc >= middle)
+        control_delay = first_from(control.steps, control.test_acc >= middle) - first
         inside = (run.steps >= first) & (run.steps <= last)
         steps, test_acc, train_acc = (
             values[inside] for values in (run.steps, run.test_acc, run.train_acc)
         )
         self.test_half = first_from(steps, test_acc >= middle)
+        self.delay = (self.test_half - first) / control_delay
+        self.window = (last - first) / control_delay
         self.test_acc_at_end = test_acc[-1]
         self.least_train_acc, self.last_train_acc = train_acc.min(), train_acc[-10:].mean()
-        self.stays_fitted = self.last_train_acc >= 0.99
         self.norms, self.mean_ranks = [], []  # at the branch, and half-way
         for step in (first, self.test_half):
             self.norms.append(mean(run.rows["weight_norm"][run.steps == step]))
             self.mean_ranks.append(run.at(step, run.mean_rank))
-        if np.isnan(self.test_half):
-            self.word = "not in the window"
-        elif self.test_half < first + 2 / 3 * (control_half - first):
-            self.word = "early"
-        else:
-            self.word = "on time" if self.test_half <= control_half + 5000 else "late"
         begin = control.log[control.log["step"] == first][0]
         self.has_control = same_state(run.log[run.log["step"] == first][0], begin)
+
+
+def outcome(depth, arm, seed):
+    """An arm's Outcome. Raises as named_run does, and FileNotFoundError if it has no control."""
+    found = Outcome(depth, arm, seed)
+    if not found.has_control:
+        raise FileNotFoundError(f"expected a control of depth {depth}, seed {seed}, found none")
+    return found
 
 
 def same_state(row, other):
@@ -376,6 +405,143 @@ def same_state(row, other):
     for what is measured of Adam, which older logs do not have."""
     names = [name for name in row.dtype.names if not name.startswith(("probe_", "adam_"))]
     return all(np.array_equal(row[name], other[name], equal_nan=True) for name in names)
+
+
+# ---- Adam's memory: predictions, each a function of a seed that yields parts, as a claim's ----
+# A part is judged where its own runs are there. n=5000, γ=0.01, α=8, unless said.
+
+BETAS = (0.999, 0.997, 0.99, 0.9)
+
+
+def memory_run(depth, beta2, seed, n_train=5000, lr=1e-3):
+    """A run with another β2, to step 30,000; with 0.999 the paper's. Raises as named_run does."""
+    if beta2 == 0.999:
+        return paper_run(depth, n_train, seed=seed)
+    rate = "" if lr == 1e-3 else f"-lr{lr:g}"
+    return named_run(f"d{depth}-n{n_train}-a8-wd0.01-s{seed}{rate}-beta{beta2:g}-steps30000")
+
+
+def reset_run(depth, seed):
+    """A run whose moments were reset at step 1,000. Raises as named_run does."""
+    name = f"d{depth}-n5000-a8-wd0.01-s{seed}-steps1000-then-resetmoments-steps30000"
+    return named_run(name)
+
+
+def traced_run(depth, beta2=0.999):
+    """Seed 0's run whose log has Adam's columns: with the default, trained again up to fig10's end.
+
+    Raises as named_run does, and FileNotFoundError if its log does not have them.
+    """
+    if beta2 == 0.999:
+        run = named_run(f"d{depth}-n5000-a8-wd0.01-s0-steps{BRANCHES[depth][1]}")
+    else:
+        run = memory_run(depth, beta2, 0)
+    if "adam_sqrt_v" not in run.log.dtype.names:
+        raise FileNotFoundError(f"{run.folder}: expected adam_sqrt_v in its log, found none")
+    return run
+
+
+def runs_by_depth(beta2, seed, depths=DEPTHS):
+    """The runs with that β2 of a seed, one a depth, in a list; that empty unless all are there."""
+    runs = []
+    for depth in depths:
+        runs += if_there(memory_run, depth, beta2, seed)
+    return [runs] if len(runs) == len(depths) else []
+
+
+def m1(seed):
+    """training is late at depth 12 as long as Adam remembers"""
+    for default in runs_by_depth(0.999, seed, (4, 12)):
+        late = default[1].train_half - default[0].train_half
+        for beta2, share in ((0.99, 1 / 10), (0.997, 1 / 3)):
+            for shallow, deep in runs_by_depth(beta2, seed, (4, 12)):
+                ratio = (deep.train_half - shallow.train_half) / late
+                part = f"β2={beta2}: lateness over the default's, predicted {share:.2f}"
+                yield part, (".2f", ratio), share / 2 <= ratio <= 2 * share
+
+
+def m2(seed):
+    """with β2=0.99 deep networks do not grok"""
+    for depth, n in ((8, 5000), (12, 5000), (12, 2000)):
+        for run in if_there(memory_run, depth, 0.99, seed, n):
+            fits = not np.isnan(run.fit_step)
+            part = f"d{depth}/{n}: test when fitted / final"
+            yield part, grokking(run), fits and not run.groks
+
+
+def m3(seed):
+    """and the order turns: the deeper, the less it groks"""
+    for runs in runs_by_depth(0.99, seed):
+        around, when_fitted = [], []
+        for run in runs:
+            row = list(run.steps).index(run.fit_step)
+            around += list(run.test_acc[row - 1 : row + 2])
+            when_fitted.append(run.test_acc_at_fit)
+        part = "β2=0.99: test in the row before, when fitted, in the next, at d4 / 8 / 12"
+        yield part, (".2f", *around), bool((np.diff(when_fitted) > 0).all())
+    for depth in DEPTHS:
+        runs = []
+        for beta2 in (0.999, 0.997, 0.99):
+            runs += if_there(memory_run, depth, beta2, seed)
+        if len(runs) == 3:
+            values = [run.test_acc_at_fit for run in runs]
+            yield rising(f"d{depth}: test when fitted, β2=0.999 / 0.997 / 0.99", values, ".2f")
+
+
+def m4(seed):
+    """moments reset at step 1,000 take the rest of the delay with them"""
+    for shallow in if_there(paper_run, 4, 5000, 0.01, seed):
+        for depth in (8, 12):
+            for run in if_there(reset_run, depth, seed):
+                loss_ratio = run.log["train_loss"][0] / shallow.log["train_loss"][0]
+                predicted = 1000 + shallow.train_half + 2000 * np.log(loss_ratio)
+                part = f"d{depth}: training half-way, seen / predicted"
+                holds = abs(run.train_half - predicted) <= predicted / 4
+                yield part, (",.0f", run.train_half, predicted), bool(holds)
+
+
+def m5(seed):
+    """√v is nearly memory alone: an e-fold takes 2,000 steps"""
+    for depth in (8, 12) if seed == 0 else ():
+        for run in if_there(traced_run, depth):
+            sqrt_v = dict(zip(run.log["step"], run.log["adam_sqrt_v"], strict=True))
+            e_folds = np.log(sqrt_v[1000] / sqrt_v[run.fit_step])
+            steps = (run.fit_step - 1000) / e_folds
+            yield f"d{depth}: steps an e-fold", (",.0f", steps), bool(1900 <= steps <= 2100)
+
+
+def m6(seed):
+    """small steps make it grok, whatever keeps them small"""
+    for depth in (4, 8):
+        for control in if_there(paper_run, depth, 5000, 0.01, seed):
+            for run in if_there(memory_run, depth, 0.99, seed, 5000, 1e-4):
+                values = [run.test_acc_at_fit, run.test_acc[-1], control.final]
+                part = f"d{depth}, lr 1e-4, β2=0.99: test when fitted / at end / default's final"
+                yield part, (".2f", *values), bool(max(values[:2]) < control.final / 2)
+    for depth in DEPTHS:
+        for arm in if_there(outcome, depth, "a tenth of the rate, norm held", seed):
+            part = f"d{depth}, lr 1e-4, norm held, not half-way: test at the window's end"
+            yield part, (".2f", arm.test_acc_at_end), bool(np.isnan(arm.test_half))
+
+
+def m7(seed):
+    """moments reset when nearly fitted shorten the delay"""
+    for depth in (4, 8):
+        for name in ("moments reset", "moments reset, norm held"):
+            for arm in if_there(outcome, depth, name, seed):
+                yield f"d{depth}, {name}: delay ratio", (".2f", arm.delay), bool(arm.delay <= 2 / 3)
+
+
+PREDICTIONS = [m1, m2, m3, m4, m5, m6, m7]
+TRIED = {  # beginnings of parts, of seed 0, that a trial had seen before they were predicted
+    "m1": ["β2=0.99"],
+    "m2": ["d8/5000", "d12/5000"],
+    "m3": ["β2=0.99", "d8"],
+    "m4": ["d8", "d12"],
+    "m5": ["d8"],
+    "m6": ["d4"],
+    "m7": ["d4, moments reset, norm held"],
+}
 
 
 # ---- Tables, in Markdown, for the READMEs ----
@@ -398,31 +564,27 @@ def print_table(header, rows):
     print()
 
 
-def print_verdicts(seeds):
-    """A claim a row: the first part's numbers, least to most of the seeds; how many parts hold."""
-    rows, held_of_all, parts_of_all = [], 0, 0
+def print_claims(seeds):
+    """A claim a row: how many of its checks hold, the verdict, and what fails with every seed."""
+    rows, words, held_of_all, parts_of_all = [], collections.Counter(), 0, 0
     for claim in CLAIMS:
         judged = list(judge(claim, seeds).values())
         held, count = sum(map(count_held, judged)), sum(map(len, judged))
         held_of_all, parts_of_all = held_of_all + held, parts_of_all + count
-        here = "runs missing"
-        if judged:
-            part, (form, *_), _ = judged[0][0]
-            values = np.array([parts[0][1][1:] for parts in judged])  # [seeds, numbers]
-            ranges = [fmt_range(numbers, form) for numbers in values.T]
-            here = f"{part.split(': ')[-1]}: {' / '.join(ranges)}"
-        told = verdict(held, count)
+        told = word = verdict(held, count)
+        words[word] += 1
         never = [part.split(":")[0] for part in failing_always(judged)]
         if never:
-            told += f", never {', '.join(never)}"
-        name = claim.__name__.upper()
-        rows.append([name, plainly(claim), here, f"{held} of {count}", len(judged), told])
-    print_table(["", "claim", "here", "checks that hold", "seeds", "holds?"], rows)
-    print(f"Of {parts_of_all} checks {held_of_all} hold.\n")
+            told += f"; not: {', '.join(never)}"
+        name = claim.__name__.upper() + ("†" if claim in NEARLY_BY_CONSTRUCTION else "")
+        rows.append([name, plainly(claim), f"{held} of {count}", told])
+    print_table(["", "claim", "checks that hold", "holds?"], rows)
+    counts = f"{words['yes']} hold, {words['mostly']} mostly, {words['partly']} partly"
+    print(f"Of {len(CLAIMS)} claims {counts}; of {parts_of_all} checks {held_of_all} hold.\n")
 
 
 def print_parts(seeds):
-    """Every part of every claim, a column a seed, bold where it fails."""
+    """Every check, which is a part of a claim with a seed, bold where it fails."""
     rows = []
     for claim in CLAIMS:
         cells = {}
@@ -518,47 +680,116 @@ def print_runs(seeds):
         print_table(cells, rows)
 
 
-def print_arms(seeds):
-    """The interventions: a row an arm of a network; then how often each account was right."""
-    rows, counted = [], {arm: [] for arm in ACCOUNTS}
-    for depth, seed, arm in itertools.product(BRANCHES, seeds, ARMS):
-        try:
-            outcome = Outcome(depth, arm, seed)
-        except FileNotFoundError:
-            continue
-        told = outcome.word
-        if not outcome.has_control:
-            told = "no control of this machine"
-        elif arm == "control":
-            told = "–"
-        elif not outcome.stays_fitted:
-            told = f"{outcome.word}, not fitted"
-        else:
-            counted[arm].append((outcome.word, (depth, seed, arm) in TRIED))
-        norms, ranks = map(fmt, outcome.norms), map(fmt, outcome.mean_ranks)
-        row = [depth, seed, arm, fmt(outcome.test_half), " → ".join(norms), " → ".join(ranks)]
-        train = f"{outcome.least_train_acc:.3f} / {outcome.last_train_acc:.3f}"
-        rows.append([*row, f"{outcome.test_acc_at_end:.3f}", train, told])
-    header = ["depth", "seed", "arm", "test half-way", "norm", "R", "test at the end"]
-    print_table([*header, "training, least / last", "outcome"], rows)
-
+def print_betas(seeds, networks, betas):
+    """Adam's memory: a row a network, (depth, n_train), and β2, least to most of the seeds."""
     rows = []
-    for arm, outcomes in counted.items():
-        for name, expected in zip(("norm", "gradient"), ACCOUNTS[arm], strict=True):
-            right = [word in expected for word, _ in outcomes]
-            new = [word in expected for word, tried in outcomes if not tried]
-            rows.append([arm, name, f"{sum(right)} of {len(right)}", f"{sum(new)} of {len(new)}"])
-    print_table(["arm", "account", "right", "of those not tried before"], rows)
+    for (depth, n_train), beta2 in itertools.product(networks, betas):
+        runs = []
+        for seed in seeds:
+            runs += if_there(memory_run, depth, beta2, seed, n_train)
+        if not runs:
+            continue
+        norms = [mean(run.rows["weight_norm"][run.steps == run.test_half]) for run in runs]
+        cells = {
+            "network": f"d{depth}, n={n_train}",
+            "β2": beta2,
+            "training half-way": fmt_range([run.train_half for run in runs]),
+            "fitted": fmt_range([run.fit_step for run in runs]),
+            "test when fitted": fmt_range([run.test_acc_at_fit for run in runs], ".2f"),
+            "test half-way": fmt_range([run.test_half for run in runs]),
+            "norm there": fmt_range(norms),
+            "final test": fmt_range([run.final for run in runs], ".3f"),
+            "tunnel": fmt_range([run.tunnel_length for run in runs]),
+            "seeds": len(runs),
+        }
+        rows.append(cells.values())
+    if rows:
+        print_table(cells, rows)
+
+
+def print_delays(seeds):
+    """The interventions as delay ratios: a row an arm, a column a depth."""
+    rows = []
+    for arm in list(ARMS)[1:]:
+        cells = [fmt_delays(depth, arm, seeds) for depth in BRANCHES]
+        rows.append([arm, *cells])
+    print_table(["changed when nearly fitted", *[f"depth {depth}" for depth in BRANCHES]], rows)
+
+
+def fmt_delays(depth, arm, seeds):
+    """The least and the most delay ratio of an arm, of how many seeds if not of all."""
+    outcomes = []
+    for seed in seeds:
+        outcomes += if_there(outcome, depth, arm, seed)
+    if not outcomes:
+        return "–"
+    # an arm that is not half-way in the window takes longer than that
+    ordered = sorted((found.delay, "") for found in outcomes if found.delay > 0)
+    ordered += sorted((found.window, "> ") for found in outcomes if np.isnan(found.delay))
+    least, most = (f"{beyond}{ratio:.2f}" for ratio, beyond in (ordered[0], ordered[-1]))
+    told = least if least == most or least.startswith("> ") else f"{least}–{most}"
+    count = "" if len(outcomes) == len(seeds) else f" ({len(outcomes)} of {len(seeds)} seeds)"
+    return told + count
+
+
+def print_predictions(seeds):
+    """Every part of every prediction, a column a seed: bold where it fails, * if tried before."""
+    rows = []
+    for prediction in PREDICTIONS:
+        told, held = {}, {}
+        for seed, parts in judge(prediction, seeds).items():
+            for part, (form, *values), holds in parts:
+                text = " / ".join(fmt(value, form) for value in values)
+                text = text if holds else f"**{text}**"
+                tried = seed == 0 and part.startswith(tuple(TRIED[prediction.__name__]))
+                told.setdefault(part, dict.fromkeys(seeds, "–"))[seed] = text + "\\*" * tried
+                held.setdefault(part, []).append(holds)
+        name = f"{prediction.__name__.upper()} {prediction.__doc__}"
+        for part, cells in told.items():
+            count = f"{sum(held[part])} of {len(held[part])}"
+            rows.append([name, part, *cells.values(), count])
+            name = ""
+    print_table(["", "part", *[f"seed {seed}" for seed in seeds], "hold"], rows)
+
+
+def print_arms(seeds):
+    """The interventions: a row an arm of a network."""
+    rows = []
+    for depth, seed, arm in itertools.product(BRANCHES, seeds, ARMS):
+        for found in if_there(Outcome, depth, arm, seed):
+            norms, ranks = map(fmt, found.norms), map(fmt, found.mean_ranks)
+            row = [depth, seed, arm, fmt(found.test_half), " → ".join(norms), " → ".join(ranks)]
+            train = f"{found.least_train_acc:.3f} / {found.last_train_acc:.3f}"
+            delay = fmt(found.delay, ".2f") if found.delay > 0 else f"> {found.window:.2f}"
+            told = delay if found.has_control else "no control of this machine"
+            rows.append([*row, f"{found.test_acc_at_end:.3f}", train, told])
+    header = ["depth", "seed", "arm", "test half-way", "norm", "R", "test at the end"]
+    print_table([*header, "training, least / last", "delay ratio"], rows)
 
 
 def main():
+    """Prints results/tables.md, in Markdown."""
     try:
         seeds = found_seeds()
-        print_verdicts(seeds)
+        print("# Tables\n\nAs `make claims` prints them from the logs.\n\n## The claims\n")
+        print_claims(seeds)
+        print("## Every check: in bold those that fail\n")
         print_parts(seeds)
+        print("## Fig. 1: training half-way / test half-way / final test accuracy\n")
         print_fig1(seeds)
+        print("## Which measurement tells whether a fitted network generalizes already?\n")
         print_roc_auc(seeds)
+        print("## Run by run\n")
         print_runs(seeds)
+        print("## Adam's memory\n")
+        print_betas(seeds, [(4, 5000), (8, 5000), (12, 5000)], (0.999, 0.99))
+        print("With every β2, and on 2,000 images:\n")
+        print_betas(seeds, [(4, 5000), (8, 5000), (12, 5000), (12, 2000)], BETAS)
+        print("## Our predictions: in bold those that fail, with * those tried before\n")
+        print_predictions(seeds)
+        print("## The interventions as delay ratios\n")
+        print_delays(seeds)
+        print("## The interventions one by one\n")
         print_arms(seeds)
     except (OSError, ValueError) as error:
         sys.exit(f"claims.py: error: {error}")

@@ -27,8 +27,13 @@ from criteria import Run, summary
 
 TRAIN, TEST = "#0072B2", "#D55E00"  # Okabe and Ito's: distinct to colour-blind eyes and in grey
 N_COLOURS = {2000: "#009E73", 5000: "#0072B2", 7000: "#D55E00"}
-ARM_COLOURS = {"control": "#888888", "no decay": "#D55E00", "held norm": "#0072B2"}
-ARM_COLOURS |= {"decay alone": "#009E73", "faster decay": "#CC79A7"}
+ARM_COLOURS = {  # those of fig10
+    "control": "#888888",
+    "held norm": "#0072B2",
+    "a tenth of the rate, norm held": "#009E73",
+    "moments reset": "#D55E00",
+    "moments reset, norm held": "#CC79A7",
+}
 THIN = {"linewidth": 0.8, "alpha": 0.7}  # other seeds
 SETTINGS = ("depth", "n_train", "alpha", "weight_decay", "seed", "width", "lr", "batch_size")
 SETTINGS += ("hold_norm", "beta2", "reset_moments", "steps", "optimizer", "dtype", "data")
@@ -113,13 +118,13 @@ def tunnel_line(ax, run):
     ax.axhline(run.tunnel_threshold, color="gray", linestyle="-.", linewidth=0.9, label=label)
 
 
-def mark_onsets(ax, run):
+def mark_onsets(ax, run, alpha=1):
     """Vertical lines where the run fits and, if it generalizes, where test accuracy is half-way."""
     if not np.isnan(run.fit_step):
-        style = {"color": TRAIN, "linestyle": "--", "linewidth": 0.9}
+        style = {"color": TRAIN, "linestyle": "--", "linewidth": 0.9, "alpha": alpha}
         ax.axvline(run.fit_step, label="fitted: training accuracy 99 %", **style)
     if run.generalizes and not np.isnan(run.test_half):
-        style = {"color": TEST, "linestyle": ":", "linewidth": 1.3}
+        style = {"color": TEST, "linestyle": ":", "linewidth": 1.3, "alpha": alpha}
         ax.axvline(run.test_half, label="test accuracy half-way", **style)
 
 
@@ -338,22 +343,19 @@ def fig9(seed=0):
 
 
 def fig10(seed=None):
-    """Ours: what carries generalization? Branches at depth 4, 8, 12, n=5000; seed 0 thick."""
+    """Ours: what sets the pace? Branches at depth 4, 8, 12, n=5000; seed 0 thick."""
     fig, axes = panels(3, 3)
     for column, depth in zip(axes.T, DEPTHS, strict=True):
         first, last = claims.BRANCHES[depth]
         for arm, colour in ARM_COLOURS.items():
             for a_seed in claims.found_seeds() if seed is None else [seed]:
-                try:
-                    run = claims.arm_run(depth, arm, a_seed)
-                except FileNotFoundError:
-                    continue
-                style = {"color": colour, "label": arm, "linewidth": 2 if a_seed == 0 else 0.8}
-                rows = run.rows[(run.steps >= first - 6000) & (run.steps <= last)]
-                probes = np.isin(run.layer_rows["step"], rows["step"])
-                column[0].plot(rows["step"], 100 * rows["test_acc"], **style)
-                column[1].plot(rows["step"], rows["weight_norm"], **style)
-                column[2].plot(run.layer_rows["step"][probes], run.mean_rank[probes], **style)
+                for run in claims.if_there(claims.arm_run, depth, arm, a_seed):
+                    style = {"color": colour, "label": arm, "linewidth": 2 if a_seed == 0 else 0.8}
+                    rows = run.rows[(run.steps >= first - 6000) & (run.steps <= last)]
+                    layers = np.isin(run.layer_rows["step"], rows["step"])
+                    column[0].plot(rows["step"], 100 * rows["test_acc"], **style)
+                    column[1].plot(rows["step"], rows["weight_norm"], **style)
+                    column[2].plot(run.layer_rows["step"][layers], run.mean_rank[layers], **style)
         for ax in column:
             ax.axvline(first, color="black", linestyle=":", linewidth=1, label="branch")
         column[0].set(ylabel="test accuracy (%)", ylim=(-5, 105))
@@ -366,9 +368,10 @@ def fig10(seed=None):
 
 
 def fig11(seed=0):
-    """Ours: one jump of test accuracy, row by row: depth 12 on 2,000 images."""
-    folder = HERE / "results" / claims.JUMP.format(seed)
-    run = claims.finished_run(folder)
+    """Ours: one jump of test accuracy, row by row: depth 12 on 2,000 images, seed 0."""
+    if seed != 0:
+        raise ValueError(f"fig11: expected seed 0, whose jump was measured, found {seed}")
+    run = claims.named_run(claims.JUMP)
     fig, axes = panels(2, 2, sharey=False)
     axes[0, 0].plot(run.log["step"], run.log["train_loss"], ".-", color=TRAIN, markersize=3)
     axes[0, 0].set(ylabel="training loss (MSE)", yscale="log")
@@ -385,6 +388,40 @@ def fig11(seed=0):
         ax.set_xlabel("step")
     layer_scale(fig, run.depth)
     return finish(fig)
+
+
+def fig12(seed=None):
+    """Ours: deep grokking goes away with Adam's memory: β2=0.99 over the default's, pale."""
+    fig, axes = panels(2, 3, height=3)
+    for (top, bottom), depth in zip(axes.T, DEPTHS, strict=True):
+        told = []
+        for beta2, alpha, memory in ((0.999, 0.35, 2000), (0.99, 1, 200)):
+            for a_seed in claims.found_seeds() if seed is None else [seed]:
+                width = 2 if a_seed == (seed or 0) else 0.6
+                for run in claims.if_there(claims.memory_run, depth, beta2, a_seed):
+                    accuracy(top, run, f", β2={beta2}", alpha=alpha, linewidth=width)
+            traced = claims.if_there(claims.traced_run, depth, beta2)
+            for run in traced:
+                sqrt_v(bottom, run, memory, alpha)
+                mark_onsets(bottom, run, alpha)
+                told.append(f"β2={beta2} {what_it_does(run).split(',')[0]}")
+        top.set_title(f"depth {depth}: {', '.join(told)}", fontsize=10)
+        top.set_xlim(-1000, claims.BRANCHES[depth][1])
+    if not any(ax.lines for ax in axes[0]):
+        raise FileNotFoundError("expected finished runs in results/, found none of that seed")
+    return finish(fig)
+
+
+def sqrt_v(ax, run, memory, alpha):
+    """The median √v of Adam, and beside it what falls by a factor of e in that many steps."""
+    step, values = run.log["step"], run.log["adam_sqrt_v"]
+    label = f"√v, β2={run.config['beta2']:g}"
+    ax.plot(step, values, color="black", alpha=alpha, linewidth=1.5, label=label)
+    to_fit = step[(step >= 1000) & (step <= run.fit_step)]
+    fall = values[step == 1000] * np.exp((1000 - to_fit) / memory)
+    style = {"color": "#CC79A7", "linestyle": "--", "linewidth": 1.2, "alpha": alpha}
+    ax.plot(to_fit, 10 * fall, label=f"an e-fold in {memory:,} steps", **style)
+    ax.set(ylabel="median √v", yscale="log")
 
 
 def draw_claims():
@@ -443,7 +480,8 @@ def compare(runs):
     return finish(fig)
 
 
-FIGURES = [fig1, fig1_accuracy, fig2, fig3, fig4, fig5, fig6, fig7, fig8, fig9, fig10, fig11]
+FIGURES = [fig1, fig1_accuracy, fig2, fig3, fig4, fig5, fig6, fig7, fig8, fig9]
+FIGURES += [fig10, fig11, fig12]
 
 
 # ---- The command line ----
@@ -489,7 +527,7 @@ def main(argv=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="+", help="folders of runs, fig1 to fig11, claims")
+    parser.add_argument("what", nargs="+", help="folders of runs, fig1 to fig12, claims")
     formats = {"choices": ("png", "pdf", "svg"), "default": "png"}
     parser.add_argument("--format", help="of the picture (default: png)", **formats)
     parser.add_argument("--seed", type=int, help="whose runs a figure draws (default: 0)")

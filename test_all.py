@@ -490,8 +490,9 @@ def test_run_names():
 
 
 def test_make_trains_what_the_names_say():
-    """What make plans to train, runs, parents and branches, is named by its options."""
-    make = ["make", "-n", "figures", "SEEDS=7 8"]
+    """What make plans to train, runs, parents and branches, is named by its options, and claims.py
+    reads the same settings from the name."""
+    make = ["make", "-n", "figures", "memory", "SEEDS=7 8"]
     plan = subprocess.run(make, cwd=HERE, capture_output=True, text=True, check=True).stdout
     commands = re.findall(r"runs.py .* train.py (.*)", plan.replace("\\\n", " "))
     for command in commands:
@@ -501,7 +502,12 @@ def test_make_trains_what_the_names_say():
         folder, parent = given.pop("out"), given.pop("from", None)
         del given["device"]
         assert folder.name == train.run_name(given, parent)
-    assert len(commands) == 2 * (11 + 3 + 12) + 1  # the jump is there and needs no parent
+        named = claims.named_settings(folder.name)
+        assert {name: named[name] for name in given} == given
+        assert (named["from"] or [None])[0] == (parent and parent.name)
+    # a seed's eleven runs, three of other lengths, 21 arms; memory's ten, and three parents with
+    # their resets; the jump is there and needs no parent
+    assert len(commands) == 2 * (11 + 3 + 21 + 10 + 6) + 1
 
 
 def test_measuring_changes_no_weight_and_another_seed_does(run, tmp_path):
@@ -901,6 +907,7 @@ def write_run(folder, columns, depth=4, **settings):
     runs.write_config(folder, config | settings)
     names = ["step", "train_loss", "train_acc", "test_loss", "test_acc"]
     names += ["weight_norm", "last_layer_norm"]
+    names += [name for name in columns if name.startswith("adam_")]
     for quantity in ("rank", "participation", "collapse", "live", "probe"):
         names += [f"{quantity}_{layer}" for layer in range(1, depth + 1)]
     lines = [",".join(names)]
@@ -1080,13 +1087,13 @@ def stage(tmp_path, monkeypatch):
     monkeypatch.setattr(plot, "HERE", tmp_path)
 
     def put(runs):
-        claims.finished_run.cache_clear()
+        claims.named_run.cache_clear()
         shutil.rmtree(tmp_path / "results", ignore_errors=True)
         for key, story in runs.items():
             made_up_run(tmp_path / "results", key, *story)
 
     yield put
-    claims.finished_run.cache_clear()
+    claims.named_run.cache_clear()
 
 
 def add_seed(results, seed):
@@ -1144,13 +1151,13 @@ def test_a_folder_that_holds_another_run_is_refused(stage, tmp_path):
     stage(PAPER)
     folder = tmp_path / "results/d12-n2000-a8-wd0.01-s"
     shutil.copytree(f"{folder}0", f"{folder}1")
-    with pytest.raises(ValueError, match="expected the paper's setup, found seed 0 and not 1"):
+    with pytest.raises(ValueError, match="expected the run that its name says, found seed 0 and"):
         claims.paper_run(12, 2000, seed=1)
     log = Path(f"{folder}0/log.csv")
     rows = log.read_text().splitlines(keepends=True)
     log.write_text("".join(rows[:9] + rows[10:]))
-    claims.finished_run.cache_clear()
-    with pytest.raises(ValueError, match="expected 201 rows and 51 with layers"):
+    claims.named_run.cache_clear()
+    with pytest.raises(ValueError, match="expected 201 rows at multiples of its log_every"):
         claims.paper_run(12, 2000)
 
 
@@ -1162,7 +1169,7 @@ def test_a_claim_needs_all_its_runs_and_finds_its_seeds(stage, capsys, call, tmp
     assert claims.judge(claims.c1, [0, 7]) == {}
     claims.main()
     printed = capsys.readouterr().out
-    assert "| runs missing | 0 of 0 | 0 | – |" in printed and "over 14 runs" in printed
+    assert "| 0 of 0 | – |" in printed and "over 14 runs" in printed
     assert_refused(call(plot.main, "fig2"), "d4-n5000", "make fig2 SEEDS=0")
 
 
@@ -1192,45 +1199,132 @@ def made_up_arm(folder, arm, delay, level=0.9, **changed):
     columns["test_acc"] = np.interp(columns["step"], surge, [log["test_acc"][0], level])
     for name, values in changed.items():
         columns[name] = np.where(columns["step"] > 40_000, values, columns[name])
-    name = f"d12-n5000-a8-wd0.01-s0-steps40000-then{claims.ARMS[arm]}-steps64000"
-    shutil.rmtree(folder / name, ignore_errors=True)
-    write_run(folder / name, columns, 12, n_train=5000, steps=64_000, probe_every=2000)
-    claims.finished_run.cache_clear()
+    put_run(folder, f"d12-n5000-a8-wd0.01-s0-steps40000-then{claims.ARMS[arm]}-steps64000", columns)
     return claims.Outcome(12, arm, 0)
 
 
-def test_outcomes_of_arms(stage, tmp_path, capsys):
+def put_run(folder, name, columns):
+    """A run in a folder of that name with the settings that the name stands for."""
+    settings = claims.named_settings(name)
+    begin = settings.pop("from")
+    if begin:
+        settings["from"] = {"run": begin[0], "step": begin[1]}
+    shutil.rmtree(folder / name, ignore_errors=True)
+    write_run(folder / name, columns, int(settings.pop("depth")), **settings)
+    claims.named_run.cache_clear()
+    return folder / name
+
+
+def test_delays_of_arms(stage, tmp_path, capsys):
     """The control is half-way at 57,000, 17,000 steps after the branch."""
     stage({(12, 5000, 0.01): (38_000, *PAPER[12, 5000, 0.01][1:])})
     results = tmp_path / "results"
-    words = {-6000: "early", -5500: "on time", 0: "on time", 5000: "on time", 5500: "late"}
-    for delay, word in words.items():
+    for delay in (-6000, 0, 5500):
         outcome = made_up_arm(results, "no decay", delay)
-        assert outcome.word == word and outcome.test_half == 57_000 + delay
-        assert outcome.has_control and outcome.stays_fitted
-    outcome = made_up_arm(results, "held norm", 0, level=0.49, train_acc=0.98)
-    assert outcome.word == "not in the window" and not outcome.stays_fitted
-    outcome = made_up_arm(results, "decay alone", 9000, weight_norm=70)
-    assert outcome.word == "not in the window"
-    assert outcome.norms[0] == pytest.approx(300 * np.exp(-0.4))
-    made_up_arm(results, "faster decay", -7000)
+        assert outcome.test_half == 57_000 + delay and outcome.has_control
+        assert outcome.delay == pytest.approx((17_000 + delay) / 17_000)
+    # the control's mid-point counts, 0.5, and not its own
+    outcome = made_up_arm(results, "held norm", 0, level=0.49)
+    assert np.isnan(outcome.test_half) and np.isnan(outcome.delay)
+    assert outcome.window == pytest.approx(24 / 17)
+    outcome = made_up_arm(results, "faster decay", -7000, weight_norm=70)
+    assert outcome.norms == [pytest.approx(300 * np.exp(-0.4)), 70]
+    claims.print_delays([0])
     claims.print_arms([0])
     told = capsys.readouterr().out
-    assert "| 12 | 0 | held norm | – |" in told and "not in the window, not fitted |" in told
-    for arm, account, right in (
-        ("no decay", "gradient", "0 of 1 | 0 of 0"),  # late, and tried before
-        ("held norm", "norm", "0 of 0 | 0 of 0"),  # not fitted
-        ("decay alone", "gradient", "1 of 1 | 1 of 1"),
-        ("faster decay", "norm", "1 of 1 | 1 of 1"),
-        ("faster decay", "gradient", "0 of 1 | 0 of 1"),
-    ):
-        assert f"| {arm} | {account} | {right} |" in told
+    for arm, delay in (("no decay", "1.32"), ("held norm", "> 1.41"), ("moments reset", "–")):
+        assert f"| {arm} | – | – | {delay} |" in told
+    assert "| 12 | 0 | held norm | – |" in told and "| > 1.41 |" in told
     fig = plot.fig10()
-    assert len(fig.axes) == 9 and len(fig.axes[2].lines) == 6  # control, four arms, the branch
+    assert len(fig.axes) == 9 and len(fig.axes[2].lines) == 3  # control, held norm, the branch
     log = results / "d12-n5000-a8-wd0.01-s0-steps40000-then-wd0.03-steps64000/log.csv"
     log.write_text(log.read_text().replace("\n40000,", "\n40000,9", 1))
-    claims.finished_run.cache_clear()
+    claims.named_run.cache_clear()
     assert not claims.Outcome(12, "faster decay", 0).has_control
+    assert claims.if_there(claims.outcome, 12, "faster decay", 0) == []
+
+
+def memory_story(folder, name, train_half, test_when_fitted, final=0.9, **columns):
+    """A run that is half-way in training at a step, fitted 1,000 steps later, its test accuracy
+    there as given."""
+    settings = claims.named_settings(name)
+    begin = settings["from"][1] if settings["from"] else 0
+    steps = np.arange(begin, settings["steps"] + 1, 500)
+    fit = train_half + 1000
+    train_acc = np.interp(steps, [train_half - 980, train_half + 980], [0.1, 0.99])
+    test_acc = np.interp(steps, [begin, fit, fit + 4000], [0.1, test_when_fitted, final])
+    made = {"step": steps, "train_acc": train_acc, "test_acc": test_acc}
+    made |= {"weight_norm": np.full(len(steps), 200.0), "train_loss": np.full(len(steps), 5.0)}
+    depth = int(settings["depth"])
+    made |= {f"rank_{layer}": 300 + 0 * steps for layer in range(1, depth + 1)}
+    put_run(folder, name, made | columns)
+
+
+def holds(prediction, seed=0):
+    return {part.split(":")[0]: bool(holds) for part, _, holds in prediction(seed)}
+
+
+def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path):
+    """Each m1 to m7 judges the parts whose runs are there, as the protocol says."""
+    results = tmp_path / "results"
+    stage({})
+    assert [list(judge(0)) for judge in claims.PREDICTIONS] == [[]] * 7
+    for depth, half in ((4, 3000), (8, 20_000), (12, 33_000)):
+        loss = np.geomspace(1000.0 * 10 ** (depth - 4), 1, 201)
+        memory_story(results, f"d{depth}-n5000-a8-wd0.01-s0", half, 0.2, train_loss=loss)
+    name = "d{}-n5000-a8-wd0.01-s0-beta{}-steps30000"
+    for depth, half, level in ((4, 1000, 0.4), (8, 3000, 0.7), (12, 4000, 0.8)):
+        memory_story(results, name.format(depth, 0.99), half, level)
+    memory_story(results, name.format(12, 0.997), 25_000, 0.3)
+    memory_story(results, name.format(4, 0.997), 1000, 0.3)
+    # 3,000 steps later over the default's 30,000, and 24,000 over them
+    assert holds(claims.m1) == {"β2=0.99": True, "β2=0.997": False}
+    assert holds(claims.m2) == {"d8/5000": True, "d12/5000": True}
+    assert holds(claims.m3) == {"β2=0.99": True, "d4": True, "d12": True}
+    (_, (_, *around), _), *_ = claims.m3(0)
+    assert around[1::3] == pytest.approx([0.4, 0.7, 0.8])
+    memory_story(results, name.format(8, 0.99), 3000, 0.44)
+    assert holds(claims.m2) == {"d8/5000": False, "d12/5000": True}
+
+    for depth, half in ((8, 11_000), (12, 18_000)):  # 1,000 + 3,000 + 2,000 ln(5 / 1,000 …)
+        predicted = 4000 + 2000 * np.log(1e4)
+        reset = f"d{depth}-n5000-a8-wd0.01-s0-steps1000-then-resetmoments-steps30000"
+        loss = {"train_loss": np.full(59, 1e7)}
+        memory_story(results, reset, half * predicted / 22_420, 0.5, **loss)
+    told = {part[:3]: numbers for part, numbers, _ in claims.m4(0)}
+    assert told["d12"][2] == pytest.approx(4000 + 2000 * np.log(1e7 / 1000))
+    assert holds(claims.m4) == {"d8": False, "d12": True}
+
+    steps = np.arange(0, 51_001, 500)
+    traced = "d8-n5000-a8-wd0.01-s0-steps51000"
+    memory_story(results, traced, 20_000, 0.2)
+    assert holds(claims.m5) == {}  # a log without the columns is none
+    for e_fold, right in ((2000, True), (2200, False)):
+        adam = {"adam_sqrt_v": np.exp(-steps / e_fold), "adam_step": 0 * steps}
+        memory_story(results, traced, 20_000, 0.2, **adam)
+        assert holds(claims.m5) == {"d8": right} and holds(claims.m5, seed=1) == {}
+
+    slow = "d4-n5000-a8-wd0.01-s0-lr0.0001-beta0.99-steps30000"
+    memory_story(results, slow, 4000, 0.3, final=0.4)
+    arm = "d4-n5000-a8-wd0.01-s0-steps6000-then-lr0.0001-holdnorm-steps36000"
+    for final, right in ((0.4, True), (0.9, False)):
+        memory_story(results, slow, 4000, 0.3, final=final)
+        memory_story(results, arm, 3000, 0.2, final=final)
+        log = (results / "d4-n5000-a8-wd0.01-s0/log.csv").read_text().splitlines()
+        first = next(line for line in log if line.startswith("6000,"))
+        path = results / arm / "log.csv"
+        rows = path.read_text().splitlines()
+        path.write_text("\n".join([rows[0], first, *rows[2:], ""]))
+        claims.named_run.cache_clear()
+        assert list(holds(claims.m6).values()) == [right, right]
+    copied = f"d4-n5000-a8-wd0.01-s0-steps6000-then{claims.ARMS['moments reset']}-steps36000"
+    shutil.copytree(results / arm, results / copied)
+    settings = runs.read_config(results / copied)
+    with pytest.raises(ValueError, match="expected the run that its name says, found lr"):
+        holds(claims.m7)
+    settings |= {"lr": 1e-3, "hold_norm": False, "reset_moments": True}
+    runs.write_config(results / copied, settings)
+    assert holds(claims.m7) == {"d4, moments reset": False}  # half-way with the control
 
 
 def test_figures_have_their_panels_and_labels(stage, tmp_path):
@@ -1238,7 +1332,7 @@ def test_figures_have_their_panels_and_labels(stage, tmp_path):
     titles = {"fig1": "depth 12, n=7000: no grokking, two stages"}
     titles["fig4"] = "depth 12, n=7000\ntunnel length 6"
     counts = [9, 3, 6, 3, 3, 9, 6, 6, 4, 6]
-    for figure, count in zip(plot.FIGURES[:-2], counts, strict=True):
+    for figure, count in zip(plot.FIGURES[:-3], counts, strict=True):
         fig = figure()
         drawn = [ax for ax in fig.axes if ax.get_subplotspec()]
         assert len(drawn) == count and all(ax.lines for ax in drawn) and fig.legends
@@ -1294,11 +1388,14 @@ def test_runs_are_compared(stage, tmp_path):
 def test_the_readmes_hold_what_make_claims_prints(capsys, monkeypatch):
     monkeypatch.setattr(claims, "found_seeds", lambda: [0, 1, 2])
     claims.main()
-    verdicts, total, *details = capsys.readouterr().out.strip().split("\n\n")
-    readme, results = (HERE / "README.md").read_text(), (HERE / "results/README.md").read_text()
-    assert verdicts + "\n" in readme and total in " ".join(readme.split())
-    assert [table for table in details if table + "\n" not in results] == []
-    assert max(map(len, verdicts.splitlines())) < 130
+    printed = capsys.readouterr().out
+    assert (HERE / "results/tables.md").read_text() == printed
+    readme = (HERE / "README.md").read_text()
+    tables = {table.split("\n")[0]: table for table in printed.split("\n\n")[::-1]}
+    for header in ("|  | claim |", "| network | β2 |", "| changed when"):
+        (table,) = (text for start, text in tables.items() if start.startswith(header))
+        assert table + "\n" in readme
+    assert re.search(r"Of 14 claims (.*);", printed)[1] in " ".join(readme.split())
 
 
 def test_the_readmes_python_runs(run, tiny, capsys):
