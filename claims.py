@@ -9,7 +9,6 @@ import collections
 import functools
 import itertools
 import re
-import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from criteria import Run, first_from, mean
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 DEPTHS, DECAYS = (4, 8, 12), (0.005, 0.01, 0.05)
 PAPER_RUNS = [  # (depth, n_train, weight_decay): a seed's eleven
     *[(depth, n, 0.01) for n in (5000, 7000) for depth in DEPTHS],
@@ -796,5 +795,4 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # claims.py | head ends without a word
     main()

@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":
+if __name__ == "__main__" and "ipykernel" not in sys.modules:
     os.environ.pop("MPLBACKEND", None)  # a notebook's, which its terminal's python may not have
 import matplotlib
 import matplotlib.style
@@ -65,17 +65,11 @@ def show_zero(ax, label):
     ax.set(ylabel=label)
 
 
-def layer_colours(depth):
-    """A colour for each layer, the same for a layer of every network of up to 12 layers."""
-    return matplotlib.colormaps["turbo"](np.linspace(0.03, 0.97, max(depth, 12)))[:depth]
-
-
 def layer_curves(ax, run, quantity, layers, factor=1):
-    """One curve a layer, with a marker at each probed row."""
-    colours = layer_colours(run.depth)
+    """One curve a layer, with a marker at each row that has layers; layer_scale colours them."""
     for layer in range(1, layers + 1):
         values = factor * run.layer_log[f"{quantity}_{layer}"]
-        style = {"color": colours[layer - 1], "marker": ".", "markersize": 2.5, "linewidth": 1}
+        style = {"marker": ".", "markersize": 2.5, "linewidth": 1, "label": f"_layer {layer}"}
         ax.plot(run.layer_log["step"], values, **style)
 
 
@@ -106,11 +100,14 @@ def probe(ax, run):
 
 
 def rank_and_live_units(ax, run):
-    """Means over the hidden layers from the second on, and over all hidden layers."""
-    ax.plot(run.layer_rows["step"], run.mean_rank, "k.-", label="mean rank R")
-    live = run.hidden("live").mean(axis=0)
-    ax.plot(run.layer_rows["step"], live, ".--", color="#009E73", label="live units, mean")
-    ax.set(ylabel="mean rank R,\nmean live units")
+    """Mean rank of the hidden layers from the second on, and live units of those below them, which
+    bound it."""
+    steps, ranks = run.layer_log["step"], run.mean_rank_of(run.layer_log)
+    ax.plot(steps, ranks, "k.-", label="mean rank R")
+    live = run.hidden("live", run.layer_log)[: max(1, run.depth - 2)].mean(axis=0)
+    style = {"color": "#009E73", "label": "live units below, mean"}
+    ax.plot(steps, live, ".--", **style)
+    ax.set(ylabel="mean rank R,\nmean live units below")
 
 
 def tunnel_line(ax, run):
@@ -151,10 +148,10 @@ def exponential_mean(values, rows):
 # ---- Figures: each function draws one and returns it ----
 
 
-def panels(rows, columns, sharey="row", height=2.5):
+def panels(rows, columns, sharex="col", sharey="row", height=2.5):
     """A figure and its axes [rows, columns]. Not of pyplot's, whose backend is the user's own."""
     fig = Figure(figsize=(11, height * rows + 0.7), layout="constrained")
-    return fig, fig.subplots(rows, columns, sharex="col", sharey=sharey, squeeze=False)
+    return fig, fig.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
 
 
 def finish(fig):
@@ -182,10 +179,18 @@ def tick_label(step, _position):
 
 
 def layer_scale(fig, depth):
-    """The colour bar that says which colour is which layer."""
-    colours = ListedColormap(layer_colours(depth))
+    """Colours the curves of layers, and draws the bar that says which colour is which layer.
+
+    depth: of the deepest network in the figure. Up to 12 a layer's colour is always the same.
+    """
+    colours = matplotlib.colormaps["turbo"](np.linspace(0.03, 0.97, max(depth, 12)))[:depth]
+    for ax in fig.axes:
+        for line in ax.lines:
+            label, _, layer = line.get_label().partition(" ")
+            if label == "_layer":
+                line.set_color(colours[int(layer) - 1])
     norm = BoundaryNorm(np.arange(0.5, depth + 1), depth)
-    scale = matplotlib.cm.ScalarMappable(norm, colours)
+    scale = matplotlib.cm.ScalarMappable(norm, ListedColormap(colours))
     bar = fig.colorbar(scale, ax=fig.axes, shrink=0.7, aspect=40, pad=0.01)
     bar.set_ticks(range(1, depth + 1))
     bar.ax.tick_params(labelsize=7, length=0)
@@ -200,9 +205,9 @@ def what_it_does(run):
     return f"{told}, two stages" if run.two_stages else told
 
 
-def column_per_run(runs, drawn, titles):
+def column_per_run(runs, drawn, titles, sharex="col"):
     """A figure with a column for each run and a row for each panel function."""
-    fig, axes = panels(len(drawn), len(runs))
+    fig, axes = panels(len(drawn), len(runs), sharex)
     for column, run, title in zip(axes.T, runs, titles, strict=True):
         for ax, panel in zip(column, drawn, strict=True):
             panel(ax, run)
@@ -276,7 +281,7 @@ def fig5(seed=0):
         tunnel_line(column[2], run)
         # the paper's words for it: the second-last layer
         column[2].set(ylabel="rank of the last\nhidden layer", ylim=(0, 410))
-        column[0].set_title(f"depth {depth}: norms overlap, ranks do not", fontsize=10)
+        column[0].set_title(f"depth {depth}", fontsize=10)
     return finish(fig)
 
 
@@ -427,6 +432,8 @@ def sqrt_v(ax, run, memory, alpha):
 def draw_claims():
     """Claims by seeds: how many parts hold, of how many; the darker, the more."""
     seeds = claims.found_seeds()
+    if not seeds:
+        raise FileNotFoundError("expected finished runs in results/, found none")
     fig = Figure(figsize=(2.2 + 0.9 * len(seeds) + 5.2, 5.2), layout="constrained")
     ax = fig.subplots()
     for row, claim in enumerate(claims.CLAIMS):
@@ -458,24 +465,31 @@ def draw_run(run):
     for ax, panel in zip(axes.flat, drawn, strict=True):
         panel(ax, run)
         mark_onsets(ax, run)
-    fig.suptitle(f"{run.name}: {what_it_does(run)}" if run.finished else run.name)
+    name = plain(run.name)
+    fig.suptitle(f"{name}: {what_it_does(run)}" if run.finished else name)
     layer_scale(fig, run.depth)
     return finish(fig)
 
 
+def plain(text):
+    """A text as matplotlib shows it unchanged: two dollars would be mathematics."""
+    return text.replace("$", r"\$")
+
+
 def compare(runs):
-    """Runs side by side, a column each; each title says what sets a run apart from the first."""
-    titles = ["\n-then-".join(runs[0].name.split("-then-"))]
-    for run in runs[1:]:
-        apart = []
-        for setting in SETTINGS:
-            value, first = (one.config.get(setting) for one in (run, runs[0]))
-            if value != first:
-                apart.append(f"{setting} {value}")
+    """Runs side by side, a column each; each title says what sets the runs apart."""
+    titles = [[] for _ in runs]
+    for setting in SETTINGS:
+        values = [run.config.get(setting) for run in runs]
+        if any(value != values[0] for value in values):
+            for title, value in zip(titles, values, strict=True):
+                title.append(f"{setting} {value}")
+    for title, run in zip(titles, runs, strict=True):
         if "from" in run.config:
-            apart.append(f"from step {run.config['from']['step']:,}")
-        titles.append("\n".join(apart) or run.name)
-    fig, _ = column_per_run(runs, [accuracy, rank_and_live_units, weight_norm, probe], titles)
+            title.append(f"from step {run.config['from']['step']:,}")
+    titles = [plain("\n".join(title) or run.name) for title, run in zip(titles, runs, strict=True)]
+    drawn = [accuracy, rank_and_live_units, weight_norm, probe]
+    fig, _ = column_per_run(runs, drawn, titles, sharex="all")
     layer_scale(fig, max(run.depth for run in runs))
     return finish(fig)
 
@@ -504,7 +518,9 @@ def draw(what, seed):
             except FileNotFoundError as error:
                 hint = f"make {name.removesuffix('_accuracy')} SEEDS={seed or 0} trains it"
                 raise FileNotFoundError(f"{error}; {hint}") from None
-            yield fig, HERE / "figures" / (f"{name}-s{seed}" if seed else name)
+            (usual,) = figures[name].__defaults__[:1]  # of some figures all seeds, None
+            end = "" if seed in (None, usual) else f"-s{seed}"
+            yield fig, HERE / "figures" / f"{name}{end}"
         elif Path(name).is_dir():
             runs.append(Run(name))
         else:

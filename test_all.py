@@ -5,6 +5,7 @@ Runs in here train on 300 and test on 200 images of MNIST, with networks of widt
 says otherwise.
 """
 
+import contextlib
 import fcntl
 import gzip
 import hashlib
@@ -14,6 +15,7 @@ import os
 import random
 import re
 import resource
+import runpy
 import shutil
 import signal
 import struct
@@ -540,8 +542,11 @@ def test_checkpoints_are_not_as_rare_as_the_layers(run, monkeypatch):
     monkeypatch.setattr(train, "CHECKPOINT_EVERY", 15)
     saved = []
     monkeypatch.setattr(train, "save_checkpoint", lambda _, state: saved.append(state["step"]))
-    run("--log-every=5", "--probe-every=100", "--steps=60")
-    assert saved == [0, 10, 25, 30, 45, 60]  # the early ones and the last, and 15 steps after any
+    run("--log-every=100", "--probe-every=100", "--steps=60")
+    # the early ones and the last, and 15 steps after any, whether a row is due or not
+    assert saved == [0, 10, 25, 30, 45, 60]
+    _, log = criteria.read_run(run.folder)
+    assert log["step"].tolist() == [0, 10, 30, 60]
 
 
 def test_ctrl_c_says_how_to_continue(run):
@@ -607,7 +612,7 @@ def test_full_disk(run):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size - 30, kept[1]))
     outcome = run()
     resource.setrlimit(resource.RLIMIT_FSIZE, kept)
-    assert_refused(outcome)
+    assert_refused(outcome, "File too large", run.folder / "checkpoint.pt")
     assert contents(run.folder)[:2] == before
     run.goes_on_from(40)
 
@@ -831,7 +836,8 @@ def test_a_branch_that_cannot_be(run, tmp_path, tiny):
     (other / "t10k-labels-idx1-ubyte").write_bytes(zeros(200))
     said = {
         "--steps=90 --seed=1": "--from: a branch has its parent's seed",
-        "--steps=60": "--steps: expected more than 60",
+        "--steps=60": "--steps: expected more than 60, where the branch begins, found 60",
+        "": "--steps: expected more than 60, where the branch begins, found none, and its parent's",
         "--steps=90 --data-dir=x": "x: expected a file",
         f"--steps=90 --data-dir={other}": "the data of the run to branch from, found other",
     }
@@ -842,6 +848,57 @@ def test_a_branch_that_cannot_be(run, tmp_path, tiny):
     part = "found none (runs are committed without theirs)"
     assert_refused(run.bare(*out, "--steps=90"), part)
     assert not (tmp_path / "branch").exists()
+
+
+def test_a_branch_of_another_run_of_that_name_is_refused(run, tmp_path):
+    """Their settings tell parents apart; one that has merely trained on is told."""
+    parents = [tmp_path / "a/run", tmp_path / "b/run"]
+    for seed, parent in enumerate(parents):
+        run("--seed", seed, out=parent)
+    branch = ["--steps=80", "--out", tmp_path / "branch", "--from"]
+    assert run.bare(*branch, parents[0])[0] == 0
+    assert_refused(run.bare(*branch, parents[1]), "whose seed is 1, found 0", tmp_path / "branch")
+    run("--steps=70", out=parents[0])
+    status, out, _ = run.bare(*branch, parents[0])
+    assert status == 0 and "branched at step 60; its parent is at step 70 now" in out
+
+
+def test_a_branch_that_has_its_first_checkpoint_alone(run, tiny, tmp_path, call):
+    """It is measured, and goes on with its data under another name."""
+    run()
+    branch = ["--steps=80", "--out", tmp_path / "branch", "--from", run.folder]
+    with mock.patch("train.measure", side_effect=KeyboardInterrupt):
+        run.bare(*branch)
+    assert not (tmp_path / "branch/log.csv").exists()
+    status, table, _ = call(probes.main, tmp_path / "branch", "--data-dir", tiny)
+    assert status == 0 and "at step 60: measuring" in table
+    shutil.copytree(tiny, tmp_path / "renamed")
+    assert run.bare(*branch, "--data-dir", tmp_path / "renamed")[0] == 0
+    status, table, _ = call(probes.main, tmp_path / "branch", "--data-dir", tiny)
+    assert status == 0 and "at step 80: measuring" in table
+
+
+def test_places(monkeypatch, tmp_path):
+    """A home in --out=~/run; and train.py called through a link elsewhere, which keeps its runs."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert train.settings(["--out=~/run"])[1] == tmp_path / "run"
+    (tmp_path / "link.py").symlink_to(HERE / "train.py")
+    linked = runpy.run_path(str(tmp_path / "link.py"))
+    assert linked["settings"]([])[1].resolve() == HERE / "results/d12-n5000-a8-wd0.01-s0"
+
+
+@pytest.mark.parametrize("script", ["train.py", "probes.py", "claims.py", "plot.py"])
+def test_a_script_leaves_its_process_as_it_was(script, monkeypatch, capsys):
+    """As for %run in a notebook: signals, environment and output are the user's."""
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(sys, "argv", [script, "--help"])
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # which cannot be reconfigured
+    numbers = (signal.SIGINT, signal.SIGPIPE)
+    before = [signal.getsignal(number) for number in numbers], dict(os.environ)
+    with contextlib.suppress(SystemExit):
+        runpy.run_path(str(HERE / script), run_name="__main__")
+    assert ([signal.getsignal(number) for number in numbers], dict(os.environ)) == before
 
 
 def test_moments_are_reset_once(run, tmp_path):
@@ -1159,6 +1216,17 @@ def test_a_folder_that_holds_another_run_is_refused(stage, tmp_path):
     claims.named_run.cache_clear()
     with pytest.raises(ValueError, match="expected 201 rows at multiples of its log_every"):
         claims.paper_run(12, 2000)
+    arm = "d4-n5000-a8-wd0.01-s0-steps6000-then-wd0-steps36000"
+    steps = np.arange(6000, 36_001, 500)
+    folder = put_run(tmp_path / "results", arm, {"step": steps, "rank_1": 0 * steps})
+    assert claims.named_run(arm).weight_decay == 0
+    for change in ({"from": {"run": arm[:31], "step": 5000}}, {"weight_decay": 0.03}):
+        settings = runs.read_config(folder)
+        runs.write_config(folder, settings | change)
+        claims.named_run.cache_clear()
+        with pytest.raises(ValueError, match=f"its name says, found {next(iter(change))}"):
+            claims.arm_run(4, "no decay", 0)
+        runs.write_config(folder, settings)
 
 
 def test_a_claim_needs_all_its_runs_and_finds_its_seeds(stage, capsys, call, tmp_path):
@@ -1171,6 +1239,36 @@ def test_a_claim_needs_all_its_runs_and_finds_its_seeds(stage, capsys, call, tmp
     printed = capsys.readouterr().out
     assert "| 0 of 0 | – |" in printed and "over 14 runs" in printed
     assert_refused(call(plot.main, "fig2"), "d4-n5000", "make fig2 SEEDS=0")
+    assert_refused(call(plot.main, "fig11", "--seed", 7), "expected seed 0, whose jump was")
+
+
+def test_nothing_to_measure_is_told_by_a_dash(stage, capsys, call, tmp_path):
+    """A run that never leaves chance, with R highest in its last row; and no run at all."""
+    stage({(12, 2000, 0.01): (50_000, [(20_000, 24_000, 0.1)], 6)})
+    folder = tmp_path / "results/d12-n2000-a8-wd0.01-s0"
+    names, rows = runs.read_log(folder)
+    columns = {name: np.array(column) for name, column in zip(names, zip(*rows), strict=True)}
+    columns["test_acc"] = np.where(np.arange(201) % 2, 0.1, 0.0)
+    columns |= {f"rank_{layer}": 100 + columns["step"] / 1000 for layer in range(1, 13)}
+    put_run(tmp_path / "results", folder.name, columns)
+    claims.main()
+    line = next(x for x in capsys.readouterr().out.splitlines() if f"| {folder.name} |" in x)
+    cells = [cell.strip() for cell in line.split("|")]
+    assert (cells[3], cells[10]) == ("–", "–")  # test half-way, R's delay
+    run = claims.named_run(folder.name)
+    run.test_half = np.nan
+    assert np.isnan([run.norm_off_clock(), run.rank_delay(), run.rank_lost()]).all()
+    stage({})
+    claims.main()
+    assert_refused(call(plot.main, "claims"), "expected finished runs in results/, found none")
+
+
+def test_a_figure_of_one_seed_has_its_own_name(stage, call, tmp_path):
+    """fig1 is seed 0's, fig8 all seeds'."""
+    stage(PAPER)
+    for figure, name in (("fig1", "fig1"), ("fig8", "fig8-s0")):
+        assert call(plot.main, figure, "--seed", 0)[0] == 0
+        assert (tmp_path / f"figures/{name}.png").exists()
 
 
 def test_beyond_the_paper(stage):
@@ -1373,13 +1471,34 @@ def test_the_jump_is_drawn_row_by_row():
 
 
 def test_runs_are_compared(stage, tmp_path):
+    """On the same steps, with a dot a row that has layers, ranks under the units that bound them,
+    and one colour a layer for networks of all depths."""
     stage(PAPER)
     names = ["d12-n2000-a8-wd0.01-s0", "d12-n2000-a8-wd0.05-s0", "d8-n7000-a8-wd0.01-s0"]
-    folders = [tmp_path / "results" / name for name in names]
-    fig = plot.compare([criteria.Run(folder) for folder in folders])
+    compared = [criteria.Run(tmp_path / "results" / name) for name in names]
+    steps = np.arange(30_500, 33_001, 500)
+    columns = {"step": steps, "probe_1": 0 * steps}
+    for layer in range(1, 21):
+        columns |= {f"rank_{layer}": 400 - 9 * layer + 0 * steps}
+        columns |= {f"live_{layer}": 400 - 9 * layer + 0 * steps}
+    begin = {"from": {"run": "x", "step": 30_500}}
+    folder = write_run(tmp_path / "a$b$c", columns, 20, steps=33_000, **begin)
+    deep = criteria.Run(folder)
+    fig = plot.compare([*compared, deep])
     drawn = [ax for ax in fig.axes if ax.get_subplotspec()]
-    assert len(drawn) == 12 and drawn[1].get_title() == "weight_decay 0.05"
-    assert drawn[2].get_title() == "depth 8\nn_train 7000"
+    assert len(drawn) == 16 and len({ax.get_xlim() for ax in drawn}) == 1
+    titles = [ax.get_title().split("\n") for ax in drawn[:4]]
+    assert titles[0][:3] == ["depth 12", "n_train 2000", "weight_decay 0.01"]
+    assert titles[2][:3] == ["depth 8", "n_train 7000", "weight_decay 0.01"]
+    assert titles[3][-1] == "from step 30,500"
+    ranks, live = drawn[7].lines[:2]
+    assert ranks.get_xdata().tolist() == steps.tolist()
+    assert (ranks.get_ydata() <= live.get_ydata()).all()
+    probes_of_8, probes_of_20 = drawn[14].lines[:7], drawn[15].lines[:19]
+    for one, other in zip(probes_of_8, probes_of_20, strict=False):
+        assert one.get_label() == other.get_label()
+        assert np.array_equal(one.get_color(), other.get_color())
+    assert plot.draw_run(deep).get_suptitle() == r"a\$b\$c: does not generalize"
 
 
 # ---- READMEs and surroundings ----
@@ -1423,3 +1542,20 @@ def test_pictures_do_not_depend_on_the_users_surroundings(tmp_path):
         assert told.stderr == b"" and b"plot.png: drawn" in told.stdout
         pictures.append((folder / "plot.png").read_bytes())
     assert pictures[0] == pictures[1]
+
+
+def test_make_outlives_what_it_finds(tmp_path):
+    """A .venv without pip, as uv makes it; settings of pytest and ruff in a folder above."""
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "ruff.toml").write_text("no-such-setting = 1\n")
+    shutil.copy(HERE / "Makefile", clone)
+    (clone / "requirements.txt").write_text("")
+    (clone / "test_all.py").write_text("def test_nothing():\n    pass\n")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", clone / ".venv"], check=True)
+    make = ["make", "-s", "-C", clone]
+    subprocess.run([*make, "setup"], check=True)
+    subprocess.run([*make, "-o", "setup", "lint", "test", f"PY={sys.executable}"], check=True)
+    refused = subprocess.run([*make, "-n", "fig2", "SEEDS=01"], capture_output=True, check=False)
+    assert refused.returncode and b"SEEDS: expected whole numbers" in refused.stderr
