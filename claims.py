@@ -84,7 +84,7 @@ def paper_run(depth, n_train, weight_decay=0.01, seed=0):
 
 
 def if_there(find, *arguments):
-    """A list of the run that a function finds, empty if it is not there, finished."""
+    """A list of what a function returns, empty if a run that it needs is not there, finished."""
     try:
         return [find(*arguments)]
     except FileNotFoundError:
@@ -299,10 +299,8 @@ def judge(claim, seeds):
     """A claim's parts, as it yields them, for each seed whose runs are there: {seed: [...]}."""
     judged = {}
     for seed in seeds:
-        try:
-            judged[seed] = list(claim(seed))
-        except FileNotFoundError:
-            continue
+        for parts in if_there(list, claim(seed)):
+            judged[seed] = parts
     return judged
 
 

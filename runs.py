@@ -44,20 +44,17 @@ def lock(folder):
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise BlockingIOError(
-            f"{folder}: another process is training this run; wait, or use another --out"
-        ) from None
-    except OSError as error:  # some network file systems have no locks
-        warning = f"{folder}: cannot be locked ({error.strerror}); do not train it twice at once"
-        print(warning, file=sys.stderr)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)  # ends the lock; so does the end of the process
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = "another process is training this run; wait, or use another --out"
+            raise BlockingIOError(f"{folder}: {told}") from None
+        except OSError as error:  # some network file systems have no locks
+            told = f"cannot be locked ({error.strerror}); do not train it twice at once"
+            print(f"{folder}: {told}", file=sys.stderr)
         yield
-    finally:
-        os.close(descriptor)  # which ends the lock; so does the end of the process
 
 
 # ---- Settings: config.json ----
