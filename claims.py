@@ -625,15 +625,19 @@ def print_roc_auc(seeds):
         "last hidden layer's probe": [run.at_fit(run.hidden("probe")[-1]) for run in runs],
         "weight norm": [-run.norm_at_fit for run in runs],
     }
-    for name, scores in measured.items():
-        low, high = resampled_auc(runs, scores)
-        rows.append([name, f"{roc_auc(runs, scores):.2f}", f"{low:.2f} to {high:.2f}"])
+    areas = {name: roc_auc(runs, scores) for name, scores in measured.items()}
+    resampled = {name: resampled_auc(runs, scores) for name, scores in measured.items()}
+    areas["R less norm"] = areas["R, mean rank"] - areas["weight norm"]
+    resampled["R less norm"] = resampled["R, mean rank"] - resampled["weight norm"]
+    for name, area in areas.items():
+        low, high = np.nanpercentile(resampled[name], [2.5, 97.5]) if runs else (np.nan, np.nan)
+        rows.append([name, f"{area:.2f}", f"{low:.2f} to {high:.2f}"])
     header = [f"when fitted, over {len(runs)} runs", "area under the ROC curve", "95 % interval"]
     print_table(header, rows)
 
 
 def resampled_auc(runs, scores, draws=1000):
-    """The 95 % interval of the AUC when configurations are drawn again, all seeds of one together.
+    """The AUC when configurations are drawn again, all seeds of one together: [draws].
 
     The runs are not so many independent ones: seeds of a configuration resemble each other.
     """
@@ -646,7 +650,7 @@ def resampled_auc(runs, scores, draws=1000):
         for label in rng.choice(labels, len(labels)):
             drawn += of_label[label]
         areas.append(roc_auc(*zip(*drawn, strict=True)))
-    return np.nanpercentile(areas, [2.5, 97.5]) if areas else (np.nan, np.nan)
+    return np.array(areas)
 
 
 def print_runs(seeds):

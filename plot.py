@@ -42,10 +42,11 @@ SETTINGS += ("hold_norm", "beta2", "reset_moments", "steps", "optimizer", "dtype
 # ---- Panels: one quantity against the step ----
 
 
-def accuracy(ax, run, suffix="", **style):
-    for column, colour, label in (("train_acc", TRAIN, "training"), ("test_acc", TEST, "test")):
+def accuracy(ax, run, label="{}", **style):
+    """Training and test accuracy; label: of both, whose {} becomes training and test."""
+    for column, colour, what in (("train_acc", TRAIN, "training"), ("test_acc", TEST, "test")):
         values = 100 * run.log[column]
-        ax.plot(run.log["step"], values, color=colour, label=label + suffix, **style)
+        ax.plot(run.log["step"], values, color=colour, label=label.format(what), **style)
     ax.set(ylabel="accuracy (%)", ylim=(-5, 105))
 
 
@@ -129,7 +130,7 @@ def paper_accuracy(ax, run):
     """The accuracies of the paper's own Fig. 1, and this run's test accuracy smoothed like them."""
     curves = claims.paper_curves(run.n_train)
     for column, colour, what in (("train_acc", TRAIN, "training"), ("test_acc", TEST, "test")):
-        style = {"color": colour, "linestyle": ":", "linewidth": 1.2}
+        style = {"color": colour, "linestyle": "-.", "linewidth": 1.2}
         ax.plot(curves["step"], 100 * curves[column], label=f"the paper's {what}", **style)
     rows = {2000: 10, 5000: 5, 7000: 2}[run.n_train]  # chosen by eye
     smoothed = exponential_mean(run.rows["test_acc"], rows)
@@ -237,7 +238,7 @@ def fig1_accuracy(seed=0):
 def other_seeds(ax, run):
     seeds = [seed for seed in claims.found_seeds() if seed != run.config["seed"]]
     for other in available_runs([(run.depth, run.n_train, run.weight_decay)], seeds):
-        accuracy(ax, other, ", other seeds", **THIN)
+        accuracy(ax, other, "_{}, other seeds", **THIN)
 
 
 def fig2(seed=0):
@@ -274,7 +275,7 @@ def fig5(seed=0):
     for column, depth in zip(axes.T, DEPTHS, strict=True):
         for n, style in ((5000, pale), (7000, dashed)):
             run = paper_run(depth, n, seed=seed)
-            accuracy(column[0], run, f", n={n}", **style)
+            accuracy(column[0], run, f"{{}}, n={n}", **style)
             weight_norm(column[1], run, label=f"n={n}", **style)
             ranks = run.hidden("rank")[-1]
             column[2].plot(run.layer_rows["step"], ranks, color="black", marker=".", **style)
@@ -310,19 +311,31 @@ def fig8(seed=None):
     lost = [[], [], [], []]  # in %, when test accuracy is half-way, by panel
     for run in runs:
         column = DECAYS.index(run.weight_decay) if run.depth == 12 else 3
-        ax = axes[0, column]
         lost[column].append(100 * run.rank_lost())
-        test = run.test_acc[np.isin(run.steps, run.layer_rows["step"])]
-        share = 100 * run.mean_rank / run.mean_rank.max()
-        style = {"color": N_COLOURS[run.n_train], "marker": ".", "markersize": 3}
-        style |= {"linewidth": 0.8, "linestyle": "--" if run.depth == 4 else "-"}
-        ax.plot(100 * test, share, label=f"n={run.n_train}", **style)
+        rank_against_test(axes[0, column], run)
     for ax, title, shares in zip(axes[0], titles, lost, strict=True):
         if shares:
             title += f"\nhalf-way R has lost {claims.fmt_range(shares)} %"
         ax.set(xlabel="test accuracy (%)", ylabel="R, mean rank (% of its maximum)", ylim=(0, 105))
         ax.set_title(title, fontsize=10)
     return finish(fig)
+
+
+def rank_against_test(ax, run):
+    """R over test accuracy, row by row: a ring where that is half-way, an arrow for the time."""
+    test = 100 * run.test_acc[np.isin(run.steps, run.layer_rows["step"])]
+    share = 100 * run.mean_rank / run.mean_rank.max()
+    style = {"color": N_COLOURS[run.n_train], "marker": ".", "markersize": 3, "linewidth": 0.8}
+    if run.depth == 4:
+        style |= {"linestyle": "--", "linewidth": 1.8}
+    ax.plot(test, share, label=f"n={run.n_train}", **style)
+    ring = {"marker": "o", "markersize": 7, "markerfacecolor": "none", "color": "black"}
+    half = run.at(run.test_half, test), run.at(run.test_half, share)
+    ax.plot(*half, linestyle="none", label="test accuracy half-way", **ring)
+    longest = np.hypot(np.diff(test), np.diff(share)).argmax()
+    begin, end = zip(test[longest : longest + 2], share[longest : longest + 2], strict=True)
+    arrow = {"arrowstyle": "-|>", "color": style["color"]}
+    ax.annotate("", end, begin, arrowprops=arrow)
 
 
 def fig9(seed=0):
@@ -404,7 +417,7 @@ def fig12(seed=None):
             for a_seed in claims.found_seeds() if seed is None else [seed]:
                 width = 2 if a_seed == (seed or 0) else 0.6
                 for run in claims.if_there(claims.memory_run, depth, beta2, a_seed):
-                    accuracy(top, run, f", β2={beta2}", alpha=alpha, linewidth=width)
+                    accuracy(top, run, f"{{}}, β2={beta2}", alpha=alpha, linewidth=width)
             traced = claims.if_there(claims.traced_run, depth, beta2)
             for run in traced:
                 sqrt_v(bottom, run, memory, alpha)

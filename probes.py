@@ -48,10 +48,9 @@ def numerical_rank(covariance, rtol=None):
 
     rtol is by default matrix_rank's own, d * eps with the eps of float64, as in the authors'
     implementation; the paper reads max(n, d) * eps, but the matrix does not know n.
-    No rank is above the number of live units of the layer below, but for rounding: that of float32
-    features has a variance of some eps of float64, which the tolerance for a width of 16 does not
-    cover (ranks are up to 8 too high there), nor now and then that for 400 (by 1 to 3, in 5 of
-    13,158 fields of the committed logs). Source: paper, Section 2.
+    No rank is above the number of live units of the layer below, but for the rounding of float32
+    features, whose variance is near the tolerance: in a network of width 16 ranks can be too high.
+    Source: paper, Section 2.
     """
     # a covariance is symmetric: its eigenvalues cost less and count the same. On the CPU, since
     # eigenvalue routines of GPUs have failed on matrices of low rank

@@ -1457,7 +1457,7 @@ def test_the_accuracies_of_fig1(stage, tmp_path):
     run, paper = claims.paper_run(12, 2000), claims.paper_curves(2000)
     lines = {line.get_label(): line for line in plot.fig1_accuracy().axes[0].lines}
     for what, column in (("training", "train_acc"), ("test", "test_acc")):
-        drawn = {what: run.log, f"{what}, other seeds": run.log, f"the paper's {what}": paper}
+        drawn = {what: run.log, f"_{what}, other seeds": run.log, f"the paper's {what}": paper}
         for label, curves in drawn.items():
             np.testing.assert_array_equal(lines[label].get_ydata(), 100 * curves[column])
     assert lines["fitted: training accuracy 99 %"].get_xdata()[0] == run.fit_step
