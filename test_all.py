@@ -471,6 +471,19 @@ def test_log_and_config(run):
     assert (log["weight_norm"][-1], log["last_layer_norm"][-1]) == pytest.approx(norms, rel=1e-5)
 
 
+def test_the_commit_of_the_code(tmp_path, monkeypatch):
+    """None outside a git checkout, or where there is no git."""
+    monkeypatch.setattr(train, "HERE", tmp_path)
+    assert train.this_commit() is None
+    for command in ("init", "add .", "commit --allow-empty -m x"):
+        user = ["-c", "user.name=x", "-c", "user.email=x"]
+        git = ["git", "-C", tmp_path, *user, *command.split()]
+        subprocess.run(git, check=True, capture_output=True)
+    assert re.fullmatch("[0-9a-f]{40}", train.this_commit())
+    with mock.patch("shutil.which", return_value=None):
+        assert train.this_commit() is None
+
+
 def test_run_names():
     names = {
         "": "d12-n5000-a8-wd0.01-s0",
@@ -1423,6 +1436,34 @@ def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path):
     settings |= {"lr": 1e-3, "hold_norm": False, "reset_moments": True}
     runs.write_config(results / copied, settings)
     assert holds(claims.m7) == {"d4, moments reset": False}  # half-way with the control
+
+
+def test_fig12(stage, tmp_path, call):
+    """Accuracies of both β2, of seed 0 thick; √v beside the slope of an e-fold; what is known of
+    one depth alone is drawn, too."""
+    results = tmp_path / "results"
+    stage({})
+    assert_refused(call(plot.main, "fig12"), "found none of that seed", "make fig12 SEEDS=0")
+    for seed in (0, 1):
+        memory_story(results, f"d4-n5000-a8-wd0.01-s{seed}", 5000, 0.2)
+        short = {"adam_sqrt_v": np.exp(-np.arange(61) * 500 / 200), "adam_step": np.ones(61)}
+        name = f"d4-n5000-a8-wd0.01-s{seed}-beta0.99-steps30000"
+        memory_story(results, name, 2000, 0.8, **short)
+    default = {"adam_sqrt_v": np.exp(-np.arange(73) * 500 / 2000), "adam_step": np.ones(73)}
+    memory_story(results, "d4-n5000-a8-wd0.01-s0-steps36000", 5000, 0.2, **default)
+    fig = plot.fig12()
+    top, bottom = fig.axes[0], fig.axes[3]
+    labels = [line.get_label() for line in top.lines]
+    one = [f"{what}, β2=0.999" for what in ("training", "test")]
+    assert labels == one * 2 + [label.replace("999", "99") for label in one * 2]
+    assert [line.get_linewidth() for line in top.lines] == [2, 2, 0.6, 0.6] * 2
+    assert top.get_title() == "depth 4: β2=0.999 groks, β2=0.99 no grokking"
+    lines = {line.get_label(): line for line in bottom.lines}
+    for beta2, steps, fit in (("0.999", 2000, 6000), ("0.99", 200, 3000)):
+        measured, slope = lines[f"√v, β2={beta2}"], lines[f"an e-fold in {steps:,} steps"]
+        assert slope.get_xdata().tolist() == list(range(1000, fit + 1, 500))
+        beside = measured.get_ydata()[2 : 2 + len(slope.get_xdata())]
+        np.testing.assert_allclose(slope.get_ydata(), 10 * beside, rtol=1e-5)
 
 
 def test_figures_have_their_panels_and_labels(stage, tmp_path):
