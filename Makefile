@@ -1,8 +1,8 @@
 ## make demo             train a small network that groks, and draw it: results/demo/plot.png
 ## make test             the tests; FUZZ=1 make test runs the long ones
-## make fig1 ... fig12   a figure; trains what is not in results/: of one seed fig1 to fig9 share
-##                       eleven runs (8 core hours), fig10 trains 21 branches more (13), fig12 six
-## make memory           the runs on Adam's memory: 28 of a seed (18 core hours), and fig12
+## make fig1 ... fig12   a figure; trains what is not in results/: the paper's eleven runs of a seed
+##                       take 8 core hours with AVX-512, the 21 branches of fig10 take 4
+## make memory           the 25 runs on Adam's memory, 5 core hours a seed, and fig12
 ## make figures          all twelve
 ## make claims           the claims of the paper, judged by the runs in results/
 ## make runs             the eleven runs of the paper; -j2 trains two at a time
@@ -27,7 +27,7 @@ FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 fig11 fig12
 .PHONY: help setup demo lint test bench runs memory claims figures clean $(FIGURES)
 
 help:
-	@sed -n 's/^## *//p' Makefile
+	@sed -n 's/^## \{0,1\}//p' Makefile
 
 # A .venv that is there is kept, whoever made it.
 $(PY):

@@ -471,7 +471,7 @@ def m3(seed):
     for runs in runs_by_depth(0.99, seed):
         around, when_fitted = [], []
         for run in runs:
-            row = list(run.steps).index(run.fit_step)
+            row = np.searchsorted(run.steps, run.fit_step)
             around += list(run.test_acc[row - 1 : row + 2])
             when_fitted.append(run.test_acc_at_fit)
         part = "β2=0.99: test in the row before, when fitted, in the next, at d4 / 8 / 12"
@@ -502,7 +502,7 @@ def m5(seed):
     for depth in (8, 12) if seed == 0 else ():
         for run in if_there(traced_run, depth):
             sqrt_v = dict(zip(run.log["step"], run.log["adam_sqrt_v"], strict=True))
-            e_folds = np.log(sqrt_v[1000] / sqrt_v[run.fit_step])
+            e_folds = np.log(sqrt_v[1000] / sqrt_v.get(run.fit_step, np.nan))
             steps = (run.fit_step - 1000) / e_folds
             yield f"d{depth}: steps an e-fold", (",.0f", steps), bool(1900 <= steps <= 2100)
 
@@ -531,9 +531,9 @@ def m7(seed):
 
 PREDICTIONS = [m1, m2, m3, m4, m5, m6, m7]
 TRIED = {  # beginnings of parts, of seed 0, that a trial had seen before they were predicted
-    "m1": ["β2=0.99"],
+    "m1": ["β2=0.99:"],
     "m2": ["d8/5000", "d12/5000"],
-    "m3": ["β2=0.99", "d8"],
+    "m3": ["β2=0.99:", "d8"],
     "m4": ["d8", "d12"],
     "m5": ["d8"],
     "m6": ["d4"],

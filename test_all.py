@@ -1375,7 +1375,7 @@ def holds(prediction, seed=0):
     return {part.split(":")[0]: bool(holds) for part, _, holds in prediction(seed)}
 
 
-def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path):
+def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path, capsys):
     """Each m1 to m7 judges the parts whose runs are there, as the protocol says."""
     results = tmp_path / "results"
     stage({})
@@ -1394,6 +1394,10 @@ def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path):
     assert holds(claims.m3) == {"β2=0.99": True, "d4": True, "d12": True}
     (_, (_, *around), _), *_ = claims.m3(0)
     assert around[1::3] == pytest.approx([0.4, 0.7, 0.8])
+    claims.print_predictions([0])
+    told = capsys.readouterr().out
+    assert "| β2=0.99: lateness over the default's, predicted 0.10 | 0.10\\* | 1 of 1 |" in told
+    assert "predicted 0.33 | **0.80** | 0 of 1 |" in told  # not tried before
     memory_story(results, name.format(8, 0.99), 3000, 0.44)
     assert holds(claims.m2) == {"d8/5000": False, "d12/5000": True}
 
@@ -1416,7 +1420,7 @@ def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path):
         assert holds(claims.m5) == {"d8": right} and holds(claims.m5, seed=1) == {}
 
     slow = "d4-n5000-a8-wd0.01-s0-lr0.0001-beta0.99-steps30000"
-    memory_story(results, slow, 4000, 0.3, final=0.4)
+    memory_story(results, "d4-n5000-a8-wd0.01-s0", 6000, 0.2)
     arm = "d4-n5000-a8-wd0.01-s0-steps6000-then-lr0.0001-holdnorm-steps36000"
     for final, right in ((0.4, True), (0.9, False)):
         memory_story(results, slow, 4000, 0.3, final=final)
