@@ -1424,7 +1424,7 @@ def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path, cap
     arm = "d4-n5000-a8-wd0.01-s0-steps6000-then-lr0.0001-holdnorm-steps36000"
     for final, right in ((0.4, True), (0.9, False)):
         memory_story(results, slow, 4000, 0.3, final=final)
-        memory_story(results, arm, 3000, 0.2, final=final)
+        memory_story(results, arm, 6000, 0.2, final=final)
         log = (results / "d4-n5000-a8-wd0.01-s0/log.csv").read_text().splitlines()
         first = next(line for line in log if line.startswith("6000,"))
         path = results / arm / "log.csv"
