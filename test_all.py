@@ -1543,7 +1543,26 @@ def test_runs_are_compared(stage, tmp_path):
     for one, other in zip(probes_of_8, probes_of_20, strict=False):
         assert one.get_label() == other.get_label()
         assert np.array_equal(one.get_color(), other.get_color())
-    assert plot.draw_run(deep).get_suptitle() == r"a\$b\$c: does not generalize"
+    labels = [" ".join(ax.get_ylabel().split()) for ax in drawn[::4]]
+    assert labels[:2] == ["accuracy (%)", "mean rank R, mean live units below"]
+    assert labels[2:] == ["weight norm", "probe accuracy of hidden layers (%)"]
+
+
+def test_the_panels_of_a_run(tmp_path):
+    steps = np.arange(0, 3001, 500)
+    columns = dict.fromkeys(("step", "train_loss", "live_3", "weight_norm"), 1.0 + steps)
+    run = criteria.Run(write_run(tmp_path / "a$b$c", columns | {"step": steps}, steps=3000))
+    fig = plot.draw_run(run)
+    assert fig.get_suptitle() == r"a\$b\$c: does not generalize"
+    panels = {ax.get_ylabel(): ax for ax in fig.axes}
+    names = ["accuracy (%)", "loss (MSE)", "weight norm", "live units", "feature rank"]
+    names += ["participation ratio", "neural collapse ratio"]
+    assert list(panels)[:7] == names
+    scales = {name: ax.get_yscale() for name, ax in panels.items()}
+    assert scales["loss (MSE)"] == scales["neural collapse ratio"] == "log"
+    assert panels["loss (MSE)"].lines[0].get_ydata()[0] == 1
+    # limits reach to zero where that is the bottom of a quantity
+    assert panels["weight norm"].get_ylim()[0] <= 0 and panels["live units"].get_ylim()[0] <= 0
 
 
 # ---- READMEs and surroundings ----
