@@ -1012,7 +1012,8 @@ def test_a_damaged_run_is_not_drawn_and_it_says_why(tmp_path, call):
     damages = {"": "found none", header: "found none", log + "1000,0.\n": "27 numbers in line 4"}
     damages |= {log + first: "27 numbers in line 4", log.replace("500,", "x,"): "in line 3"}
     damages |= {log.replace(",", ";"): "a log that begins with step"}
-    damages |= {log.replace("rank_4", "other"): "a log of 4 layers"}
+    said = f"a log of 4 layers, as config.json has it, found {header[:40]!r}\n"
+    damages |= {log.replace("rank_4", "other"): said}
     for damage, said in damages.items():
         (folder / "log.csv").write_text(damage)
         assert_refused(call(plot.main, folder), said, tmp_path)
@@ -1335,7 +1336,10 @@ def test_delays_of_arms(stage, tmp_path, capsys):
         assert outcome.test_half == 57_000 + delay and outcome.has_control
         assert outcome.delay == pytest.approx((17_000 + delay) / 17_000)
     # the control's mid-point counts, 0.5, and not its own
-    outcome = made_up_arm(results, "held norm", 0, level=0.49)
+    falling = np.linspace(1, 0.6, 49)
+    outcome = made_up_arm(results, "held norm", 0, level=0.49, train_acc=falling)
+    assert outcome.least_train_acc == pytest.approx(falling[-3:].mean(), abs=0.01)
+    assert outcome.last_train_acc == pytest.approx(falling[-10:].mean(), abs=3e-3)
     assert np.isnan(outcome.test_half) and np.isnan(outcome.delay)
     assert outcome.window == pytest.approx(24 / 17)
     outcome = made_up_arm(results, "faster decay", -7000, weight_norm=70)
@@ -1462,6 +1466,7 @@ def test_fig12(stage, tmp_path, call):
     assert labels == one * 2 + [label.replace("999", "99") for label in one * 2]
     assert [line.get_linewidth() for line in top.lines] == [2, 2, 0.6, 0.6] * 2
     assert top.get_title() == "depth 4: β2=0.999 groks, β2=0.99 no grokking"
+    assert (bottom.get_ylabel(), bottom.get_yscale()) == ("median √v", "log")
     lines = {line.get_label(): line for line in bottom.lines}
     for beta2, steps, fit in (("0.999", 2000, 6000), ("0.99", 200, 3000)):
         measured, slope = lines[f"√v, β2={beta2}"], lines[f"an e-fold in {steps:,} steps"]
