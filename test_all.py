@@ -747,6 +747,12 @@ def test_bad_arguments_get_one_line(run, arguments):
     assert not run.folder.exists()
 
 
+def test_a_missing_torch_gets_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(SystemExit, match="expected torch, found none for .*; see make setup"):
+        runpy.run_path(str(HERE / "train.py"))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_agrees_with_the_cpu(run, tmp_path):
     run()
@@ -1206,6 +1212,18 @@ def test_parts_of_claims_that_fail_alone(stage):
         run = claims.paper_run(*key)
         run.norm_at_fit = 1 if run.test_acc_at_fit >= 0.5 else 2
     assert failing(claims.c13) == ["rank tells better"]
+
+
+def test_the_picture_of_the_claims(stage):
+    """A cell says how many parts hold; the more, the darker."""
+    stage(PAPER | {(4, 7000, 0.01): PAPER[12, 2000, 0.01]})
+    (ax,) = plot.draw_claims().axes
+    told = [text.get_text() for text in ax.texts]
+    assert len(told) == 14 and told[:4] == ["3 of 3", "2 of 2", "1 of 1", "5 of 6"]
+    blues = [cell.get_facecolor() for cell in ax.patches]
+    shades = plot.matplotlib.colormaps["Blues"]([0.05 + 0.75, 0.05 + 0.75 * 5 / 6])
+    assert np.allclose(blues[2:4], shades)
+    assert [text.get_color() for text in ax.texts[2:4]] == ["white", "white"]
 
 
 def test_verdicts():
