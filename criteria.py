@@ -86,7 +86,10 @@ class Run:
         return self.hidden("rank", rows)[min(1, self.depth - 2) :].mean(axis=0)
 
     def at(self, step, values):
-        """The value, of [layer_rows], nearest to a step, of two the earlier; NaN if the step is."""
+        """The value, of [layer_rows], nearest to a step, of two as near the earlier one.
+
+        NaN if the step is NaN.
+        """
         if np.isnan(step) or not len(values):
             return np.nan
         return values[np.abs(self.layer_rows["step"] - step).argmin()]

@@ -34,9 +34,8 @@ def layer_features(model, x):
 def covariance_matrix(features):
     """Features [n, d] -> their covariance matrix [d, d] in float64.
 
-    Zero if no feature varies by more than its rounding, which is no spread of theirs.
+    Zero if no feature varies by more than its rounding, which is not to count as rank.
     """
-    # with float32's eps in numerical_rank, layers 9 to 11 of depth 12 would begin under 300
     covariance = torch.atleast_2d(torch.cov(features.double().T))
     rounding = 8 * torch.finfo(features.dtype).eps * features.abs().amax(dim=0).double()
     varies = covariance.diagonal() > rounding.square()
@@ -52,6 +51,7 @@ def numerical_rank(covariance, rtol=None):
     features, whose variance is near the tolerance: in a network of width 16 ranks can be too high.
     Source: paper, Section 2.
     """
+    # with float32's eps layers 9 to 11 of depth 12 would begin under 300; and
     # a covariance is symmetric: its eigenvalues cost less and count the same. On the CPU, since
     # eigenvalue routines of GPUs have failed on matrices of low rank
     return int(torch.linalg.matrix_rank(covariance.cpu(), rtol=rtol, hermitian=True))

@@ -70,7 +70,7 @@ def check_settings(config):
         limit = below.get(name, math.inf)
         if not low <= config[name] < limit:  # so written it refuses NaN, too
             option = "--" + name.replace("_", "-")
-            expected = f"{low} or more, and less than {limit}"
+            expected = f"{low} or more" + (f", below {limit}" if name in below else "")
             raise ValueError(f"argument {option}: expected {expected}, found {config[name]}")
 
 
@@ -179,4 +179,6 @@ def is_finished(folder, steps=None):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     sys.exit(0 if is_finished(sys.argv[1]) else 1)

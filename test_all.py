@@ -5,7 +5,6 @@ Runs in here train on 300 and test on 200 images of MNIST, with networks of widt
 says otherwise.
 """
 
-import contextlib
 import fcntl
 import gzip
 import hashlib
@@ -847,6 +846,11 @@ def test_a_branch_goes_on_without_its_parent(run, tmp_path):
     assert np.ptp(log["weight_norm"]) < 1e-3
     foreign = run.bare(*options, "--steps=90", "--from", tmp_path / "another")
     assert_refused(foreign, "a branch of another", "one of run")
+    changed = run.bare("--steps=90", "--from", run.folder, "--out", tmp_path / "branch")
+    assert_refused(changed, "expected --hold-norm True in the options", "found None")
+    run()
+    none = run.bare("--steps=90", "--from", tmp_path / "another", "--out", run.folder)
+    assert_refused(none, "found a run that is no branch")
 
 
 def test_a_branch_that_cannot_be(run, tmp_path, tiny):
@@ -900,6 +904,8 @@ def test_a_branch_that_has_its_first_checkpoint_alone(run, tiny, tmp_path, call)
 def test_places(monkeypatch, tmp_path):
     """A home in --out=~/run; and train.py called through a link elsewhere, which keeps its runs."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(SystemExit):
+        train.settings(["--out="])
     assert train.settings(["--out=~/run"])[1] == tmp_path / "run"
     (tmp_path / "link.py").symlink_to(HERE / "train.py")
     linked = runpy.run_path(str(tmp_path / "link.py"))
@@ -915,8 +921,9 @@ def test_a_script_leaves_its_process_as_it_was(script, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", io.StringIO())  # which cannot be reconfigured
     numbers = (signal.SIGINT, signal.SIGPIPE)
     before = [signal.getsignal(number) for number in numbers], dict(os.environ)
-    with contextlib.suppress(SystemExit):
+    with pytest.raises(SystemExit) as told:
         runpy.run_path(str(HERE / script), run_name="__main__")
+    assert (sys.stdout.getvalue() or told.value.code).count("\n") > 5  # its help
     assert ([signal.getsignal(number) for number in numbers], dict(os.environ)) == before
 
 
@@ -1487,7 +1494,7 @@ def test_fig12(stage, tmp_path, call):
     assert (bottom.get_ylabel(), bottom.get_yscale()) == ("median √v", "log")
     lines = {line.get_label(): line for line in bottom.lines}
     for beta2, steps, fit in (("0.999", 2000, 6000), ("0.99", 200, 3000)):
-        measured, slope = lines[f"√v, β2={beta2}"], lines[f"an e-fold in {steps:,} steps"]
+        measured, slope = lines[f"√v, β2={beta2}"], lines[f"slope of an e-fold in {steps:,} steps"]
         assert slope.get_xdata().tolist() == list(range(1000, fit + 1, 500))
         beside = measured.get_ydata()[2 : 2 + len(slope.get_xdata())]
         np.testing.assert_allclose(slope.get_ydata(), 10 * beside, rtol=1e-5)

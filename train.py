@@ -56,7 +56,7 @@ DEFAULTS = {  # the paper's setup
 }
 # What a branch shares with its parent.
 FIXED = ("depth", "n_train", "alpha", "seed", "width", "batch_size", "dtype", "data_sha256")
-EARLY_STEPS = (0, 10, 30, 100, 300)  # rows with layers, too: the loss falls from 1e11 to 1e7 here
+EARLY_STEPS = (0, 10, 30, 100, 300)  # rows with layers, too: here the loss falls by far the most
 CHECKPOINT_EVERY = 2000  # steps at most from one checkpoint to the next
 
 
@@ -106,6 +106,8 @@ def parse_args(argv=None):
 
 
 def path(text):
+    if not text:  # as of --out "$UNSET", which would be the current folder
+        raise argparse.ArgumentTypeError("expected a folder, found an empty name")
     return Path(text).expanduser()  # no shell does, in --out=~/run
 
 
@@ -172,8 +174,9 @@ def start(given, folder, parent):
         told = f"a branch has its parent's {', '.join(fixed)}, expected none here"
         raise ValueError(f"argument --from: {told}")
     if (folder / "config.json").exists():
-        config, checkpoint = runs.read_config(folder) | given, None
-        check_parent(folder, config, parent)
+        config, checkpoint = runs.read_config(folder), None
+        check_branch(folder, config, given, parent)
+        config |= given
     else:
         checkpoint = load_checkpoint(parent)
         digest = hashlib.sha256((parent / "checkpoint.pt").read_bytes()).hexdigest()
@@ -193,15 +196,22 @@ def start(given, folder, parent):
     return config, checkpoint
 
 
-def check_parent(folder, config, parent):
-    """Raises ValueError, in one line, if a branch that has begun is one of another run.
+def check_branch(folder, config, given, parent):
+    """Raises ValueError, in one line, if a branch that has begun is another than is asked for.
 
-    The run's name decides and, where its checkpoint is there, what a branch shares with it.
+    Its parent's name decides, the options that it was begun with and, where its parent's checkpoint
+    is there, what it shares with that.
     """
-    begin = config.get("from") or {"run": "none", "step": 0}
-    name = parent.resolve().name
-    if begin["run"] != name:
-        raise ValueError(f"{folder}: expected a branch of {name}, found one of {begin['run']}")
+    begin, name = config.get("from"), parent.resolve().name
+    if begin is None or begin["run"] != name:
+        found = "a run that is no branch" if begin is None else f"one of {begin['run']}"
+        raise ValueError(f"{folder}: expected a branch of {name}, found {found}")
+    options = config.get("options", given)  # older branches do not have them
+    for setting in sorted((options.keys() | given) - {"steps", *runs.PROVENANCE}):
+        found, asked = options.get(setting), given.get(setting)
+        if found != asked:
+            told = f"--{setting.replace('_', '-')} {found} in the options that it was begun with"
+            raise ValueError(f"{folder}: expected {told}, found {asked}; choose another --out")
     if not (parent / "checkpoint.pt").exists():
         return
     checkpoint = load_checkpoint(parent)
