@@ -438,7 +438,7 @@ def sqrt_v(ax, run, memory, alpha):
     to_fit = step[(step >= 1000) & (step <= run.fit_step)]
     fall = values[step == 1000] * np.exp((1000 - to_fit) / memory)
     style = {"color": "#CC79A7", "linestyle": "--", "linewidth": 1.2, "alpha": alpha}
-    ax.plot(to_fit, 10 * fall, label=f"slope of an e-fold in {memory:,} steps", **style)
+    ax.plot(to_fit, 10 * fall, label=f"e-fold in {memory:,} steps, × 10", **style)
     ax.set(ylabel="median √v", yscale="log")
 
 
