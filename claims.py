@@ -560,7 +560,7 @@ def print_table(header, rows):
 
 
 def print_claims(seeds):
-    """A claim a row: how many of its checks hold, the verdict, and what fails with every seed."""
+    """A claim a row: the verdict, and what fails with every seed."""
     rows, words, held_of_all, parts_of_all = [], collections.Counter(), 0, 0
     for claim in CLAIMS:
         judged = list(judge(claim, seeds).values())
@@ -572,8 +572,8 @@ def print_claims(seeds):
         if never:
             told += f"; not: {', '.join(never)}"
         name = claim.__name__.upper() + ("†" if claim in NEARLY_BY_CONSTRUCTION else "")
-        rows.append([name, plainly(claim), f"{held} of {count}", told])
-    print_table(["", "claim", "checks that hold", "holds?"], rows)
+        rows.append([name, plainly(claim), told])
+    print_table(["", "claim", "holds?"], rows)
     counts = f"{words['yes']} hold, {words['mostly']} mostly, {words['partly']} partly"
     print(f"Of {len(CLAIMS)} claims {counts}; of {parts_of_all} checks {held_of_all} hold.\n")
 
@@ -582,13 +582,17 @@ def print_parts(seeds):
     """Every check, which is a part of a claim with a seed, bold where it fails."""
     rows = []
     for claim in CLAIMS:
-        cells = {}
-        for seed, parts in judge(claim, seeds).items():
+        cells, judged = {}, judge(claim, seeds)
+        for seed, parts in judged.items():
             for part, (form, *values), holds in parts:
                 told = " / ".join(fmt(value, form) for value in values)
                 row = cells.setdefault(part, dict.fromkeys(seeds, "–"))
                 row[seed] = told if holds else f"**{told}**"
-        rows += [[claim.__name__.upper(), part, *row.values()] for part, row in cells.items()]
+        held, count = sum(map(count_held, judged.values())), sum(map(len, judged.values()))
+        name = f"{claim.__name__.upper()}: {held} of {count} hold"
+        for part, row in cells.items():
+            rows.append([name, part, *row.values()])
+            name = ""
     print_table(["", "part", *[f"seed {seed}" for seed in seeds]], rows)
 
 
@@ -727,7 +731,7 @@ def fmt_delays(depth, arm, seeds):
     ordered += sorted((found.window, "> ") for found in outcomes if np.isnan(found.delay))
     least, most = (f"{beyond}{ratio:.2f}" for ratio, beyond in (ordered[0], ordered[-1]))
     told = least if least == most or least.startswith("> ") else f"{least}–{most}"
-    count = "" if len(outcomes) == len(seeds) else f" ({len(outcomes)} of {len(seeds)} seeds)"
+    count = "" if len(outcomes) == len(seeds) else f" ({len(outcomes)} of {len(seeds)})"
     return told + count
 
 

@@ -1276,7 +1276,9 @@ def test_a_claim_needs_all_its_runs_and_finds_its_seeds(stage, capsys, call, tmp
     assert claims.judge(claims.c1, [0, 7]) == {}
     claims.main()
     printed = capsys.readouterr().out
-    assert "| 0 of 0 | – |" in printed and "over 14 runs" in printed
+    assert "accuracy (Fig" not in printed and "over 14 runs" in printed
+    assert "| C1 | n=5000: the deeper, the later, the severer | – |" in printed
+    assert "| C2: 4 of 4 hold | n=2000 groks: test when fitted / final |" in printed
     assert_refused(call(plot.main, "fig2"), "d4-n5000", "make fig2 SEEDS=0")
     assert_refused(call(plot.main, "fig11", "--seed", 7), "expected seed 0, whose jump was")
 
