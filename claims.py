@@ -737,7 +737,7 @@ def fmt_delays(depth, arm, seeds):
 
 def print_predictions(seeds):
     """Every part of every prediction, a column a seed: bold where it fails, * if tried before."""
-    rows = []
+    rows, repeated, new = [], [], []
     for prediction in PREDICTIONS:
         told, held = {}, {}
         for seed, parts in judge(prediction, seeds).items():
@@ -747,12 +747,15 @@ def print_predictions(seeds):
                 tried = seed == 0 and part.startswith(tuple(TRIED[prediction.__name__]))
                 told.setdefault(part, dict.fromkeys(seeds, "–"))[seed] = text + "\\*" * tried
                 held.setdefault(part, []).append(holds)
+                (repeated if tried else new).append(holds)
         name = f"{prediction.__name__.upper()} {prediction.__doc__}"
         for part, cells in told.items():
             count = f"{sum(held[part])} of {len(held[part])}"
             rows.append([name, part, *cells.values(), count])
             name = ""
     print_table(["", "part", *[f"seed {seed}" for seed in seeds], "hold"], rows)
+    counts = f"{sum(repeated)} of {len(repeated)} tried before, {sum(new)} of {len(new)} others"
+    print(f"Checks that hold: {counts}.\n")
 
 
 def print_arms(seeds):

@@ -1429,6 +1429,7 @@ def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path, cap
     told = capsys.readouterr().out
     assert "| β2=0.99: lateness over the default's, predicted 0.10 | 0.10\\* | 1 of 1 |" in told
     assert "predicted 0.33 | **0.80** | 0 of 1 |" in told  # not tried before
+    assert "Checks that hold: 4 of 4 tried before, 2 of 3 others." in told
     memory_story(results, name.format(8, 0.99), 3000, 0.44)
     assert holds(claims.m2) == {"d8/5000": False, "d12/5000": True}
 
