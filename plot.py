@@ -423,7 +423,7 @@ def fig12(seed=None):
                 sqrt_v(bottom, run, memory, alpha)
                 mark_onsets(bottom, run, alpha)
                 told.append(f"β2={beta2} {what_it_does(run).split(',')[0]}")
-        top.set_title(f"depth {depth}: {', '.join(told)}", fontsize=10)
+        top.set_title("\n".join([f"depth {depth}", ", ".join(told)]), fontsize=10)
         top.set_xlim(-1000, claims.BRANCHES[depth][1])
     if not any(ax.lines for ax in axes[0]):
         raise FileNotFoundError("expected finished runs in results/, found none of that seed")

@@ -1493,7 +1493,7 @@ def test_fig12(stage, tmp_path, call):
     one = [f"{what}, β2=0.999" for what in ("training", "test")]
     assert labels == one * 2 + [label.replace("999", "99") for label in one * 2]
     assert [line.get_linewidth() for line in top.lines] == [2, 2, 0.6, 0.6] * 2
-    assert top.get_title() == "depth 4: β2=0.999 groks, β2=0.99 no grokking"
+    assert top.get_title() == "depth 4\nβ2=0.999 groks, β2=0.99 no grokking"
     assert (bottom.get_ylabel(), bottom.get_yscale()) == ("median √v", "log")
     lines = {line.get_label(): line for line in bottom.lines}
     for beta2, steps, fit in (("0.999", 2000, 6000), ("0.99", 200, 3000)):
