@@ -553,6 +553,12 @@ def fmt_range(values, form=",.0f"):
     return least if least == most else f"{least}–{most}"
 
 
+def fmt_part(form, values, holds):
+    """A part's numbers as text, bold where it fails."""
+    text = " / ".join(fmt(value, form) for value in values)
+    return text if holds else f"**{text}**"
+
+
 def print_table(header, rows):
     for cells in (header, ["---"] * len(header), *rows):
         print(f"| {' | '.join(str(cell) for cell in cells)} |")
@@ -585,9 +591,8 @@ def print_parts(seeds):
         cells, judged = {}, judge(claim, seeds)
         for seed, parts in judged.items():
             for part, (form, *values), holds in parts:
-                told = " / ".join(fmt(value, form) for value in values)
                 row = cells.setdefault(part, dict.fromkeys(seeds, "–"))
-                row[seed] = told if holds else f"**{told}**"
+                row[seed] = fmt_part(form, values, holds)
         held, count = sum(map(count_held, judged.values())), sum(map(len, judged.values()))
         name = f"{claim.__name__.upper()}: {held} of {count} hold"
         for part, row in cells.items():
@@ -727,7 +732,7 @@ def fmt_delays(depth, arm, seeds):
     if not outcomes:
         return "–"
     # an arm that is not half-way in the window takes longer than that
-    ordered = sorted((found.delay, "") for found in outcomes if found.delay > 0)
+    ordered = sorted((found.delay, "") for found in outcomes if not np.isnan(found.delay))
     ordered += sorted((found.window, "> ") for found in outcomes if np.isnan(found.delay))
     least, most = (f"{beyond}{ratio:.2f}" for ratio, beyond in (ordered[0], ordered[-1]))
     told = least if least == most or least.startswith("> ") else f"{least}–{most}"
@@ -742,8 +747,7 @@ def print_predictions(seeds):
         told, held = {}, {}
         for seed, parts in judge(prediction, seeds).items():
             for part, (form, *values), holds in parts:
-                text = " / ".join(fmt(value, form) for value in values)
-                text = text if holds else f"**{text}**"
+                text = fmt_part(form, values, holds)
                 tried = seed == 0 and part.startswith(tuple(TRIED[prediction.__name__]))
                 told.setdefault(part, dict.fromkeys(seeds, "–"))[seed] = text + "\\*" * tried
                 held.setdefault(part, []).append(holds)
@@ -766,7 +770,8 @@ def print_arms(seeds):
             norms, ranks = map(fmt, found.norms), map(fmt, found.mean_ranks)
             row = [depth, seed, arm, fmt(found.test_half), " → ".join(norms), " → ".join(ranks)]
             train = f"{found.least_train_acc:.3f} / {found.last_train_acc:.3f}"
-            delay = fmt(found.delay, ".2f") if found.delay > 0 else f"> {found.window:.2f}"
+            in_window = not np.isnan(found.delay)
+            delay = f"{found.delay:.2f}" if in_window else f"> {found.window:.2f}"
             told = delay if found.has_control else "no control of this machine"
             rows.append([*row, f"{found.test_acc_at_end:.3f}", train, told])
     header = ["depth", "seed", "arm", "test half-way", "norm", "R", "test at the end"]
