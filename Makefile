@@ -80,10 +80,11 @@ BRANCHES := $(RESETS) $(ARMS) $(JUMP)
 parent = $(firstword $(subst -then, ,$(1)))
 PARENTS := $(sort $(foreach branch,$(BRANCHES),$(call parent,$(branch))))
 
-# Adam's memory: runs with another beta2, and seed 0's again, whose logs have Adam's columns.
+# Adam's memory: runs with another beta2, and some of the eleven again, whose logs have Adam's columns.
 BETA := $(addsuffix -beta0.99-steps30000,$(N5000))
-TRACED := $(if $(filter 0,$(SEEDS)),d4-n5000-a8-wd0.01-s0-steps36000 d8-n5000-a8-wd0.01-s0-steps51000 \
-  d12-n5000-a8-wd0.01-s0-steps64000)
+TRACED := $(addsuffix -steps36000,$(filter d4-%,$(N5000))) \
+  $(addsuffix -steps51000,$(filter d8-%-s0,$(N5000))) \
+  $(addsuffix -steps64000,$(filter d12-%-s0,$(N5000)))
 MEMORY := $(BETA) $(TRACED) $(addsuffix -beta0.99-steps30000,$(call of_seeds,d12-n2000-a8-wd0.01)) \
   $(addsuffix -lr0.0001-beta0.99-steps30000,$(filter-out d12-%,$(N5000))) \
   $(addsuffix -beta0.997-steps30000,$(N5000)) \

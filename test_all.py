@@ -519,9 +519,9 @@ def test_make_trains_what_the_names_say():
         named = claims.named_settings(folder.name)
         assert {name: named[name] for name in given} == given
         assert (named["from"] or [None])[0] == (parent and parent.name)
-    # a seed's eleven runs, three of other lengths, 21 arms; memory's ten, and three parents with
+    # a seed's eleven runs, three of other lengths, 21 arms; memory's eleven, and three parents with
     # their resets; the jump is there and needs no parent
-    assert len(commands) == 2 * (11 + 3 + 21 + 10 + 6) + 1
+    assert len(commands) == 2 * (11 + 3 + 21 + 11 + 6) + 1
 
 
 def test_measuring_changes_no_weight_and_another_seed_does(run, tmp_path):
@@ -1407,10 +1407,10 @@ def holds(prediction, seed=0):
 
 
 def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path, capsys):
-    """Each m1 to m7 judges the parts whose runs are there, as the protocol says."""
+    """Each m1 to m8 judges the parts whose runs are there, as the protocol says."""
     results = tmp_path / "results"
     stage({})
-    assert [list(judge(0)) for judge in claims.PREDICTIONS] == [[]] * 7
+    assert [list(judge(0)) for judge in claims.PREDICTIONS] == [[]] * 8
     for depth, half in ((4, 3000), (8, 20_000), (12, 33_000)):
         loss = np.geomspace(1000.0 * 10 ** (depth - 4), 1, 201)
         memory_story(results, f"d{depth}-n5000-a8-wd0.01-s0", half, 0.2, train_loss=loss)
@@ -1436,11 +1436,17 @@ def test_predictions_hold_of_their_story_and_not_of_another(stage, tmp_path, cap
     for depth, half in ((8, 11_000), (12, 18_000)):  # 1,000 + 3,000 + 2,000 ln(5 / 1,000 …)
         predicted = 4000 + 2000 * np.log(1e4)
         reset = f"d{depth}-n5000-a8-wd0.01-s0-steps1000-then-resetmoments-steps30000"
-        loss = {"train_loss": np.full(59, 1e7)}
-        memory_story(results, reset, half * predicted / 22_420, 0.5, **loss)
+        made = {"train_loss": np.full(59, 1e7), "adam_sqrt_v": np.full(59, 1e-3)}
+        memory_story(results, reset, half * predicted / 22_420, 0.5, **made)
     told = {part[:3]: numbers for part, numbers, _ in claims.m4(0)}
     assert told["d12"][2] == pytest.approx(4000 + 2000 * np.log(1e7 / 1000))
     assert holds(claims.m4) == {"d8": False, "d12": True}
+    assert holds(claims.m8) == {}
+    traced, sqrt_v = "d4-n5000-a8-wd0.01-s0-steps36000", np.geomspace(1, 1e-6, 73)
+    sqrt_v[1] = 1e-3 * np.exp(-(18_000 - 4000) / 2000)  # at step 500; at 1,500 it is 1e-3
+    memory_story(results, traced, 3000, 0.2, adam_sqrt_v=sqrt_v)
+    told = {part[:3]: numbers for part, numbers, _ in claims.m8(0)}
+    assert told["d12"][2] == told["d8:"][2] == pytest.approx(18_000, abs=1)
 
     steps = np.arange(0, 51_001, 500)
     traced = "d8-n5000-a8-wd0.01-s0-steps51000"
