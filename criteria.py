@@ -106,6 +106,14 @@ class Run:
         """Which share of R is lost from the fitted step to 95 % of test accuracy's gain since."""
         return 1 - self.at(self.settled(), self.mean_rank) / self.at_fit(self.mean_rank)
 
+    def windows_that_descend(self):
+        """Which share of the run's windows as long as descent's lose 5 % of R or more, too."""
+        length = self.settled() - self.fit_step
+        if np.isnan(length):
+            return np.nan
+        rows = max(1, round(length / self.config["probe_every"]))
+        return mean(self.mean_rank[rows:] <= 0.95 * self.mean_rank[:-rows])
+
     def rank_lost(self):
         """Which share of its maximum R has lost when test accuracy is half-way."""
         return 1 - self.at(self.test_half, self.mean_rank) / max(self.mean_rank, default=np.nan)

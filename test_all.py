@@ -1081,6 +1081,8 @@ def test_criteria_on_made_up_curves(tmp_path):
     assert run.at_fit(run.mean_rank) == 425
     # 95 % of the gain is made at 10,000: R is 360 - 160 / 3 + 25 there
     assert run.descent() == pytest.approx(1 - (360 - 160 / 3 + 25) / 425, abs=1e-3)
+    # 47 windows of 7,000 steps, as long: R falls by 5 % in those that begin by step 11,500
+    assert run.windows_that_descend() == 24 / 47
     assert run.double_descent() == (330, 390, 230)
     told = "\n".join(criteria.summary(run))
     lines = ["half-way: at step 5,000\n", "plateau of test accuracy: at step 5,000 to 9,000\n"]
