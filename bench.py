@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from data import DATA_DIR, load_mnist, load_split, minibatches
 from model import scaled_mlp
 from probes import measure
-from train import train_step
+from train import DEFAULTS, build, train_step
 
 WIDTH, BATCH, N_TRAIN = 400, 200, 5000
 DEVICE = sys.argv[1] if len(sys.argv) > 1 else "cpu"
@@ -28,8 +28,7 @@ DEVICE = sys.argv[1] if len(sys.argv) > 1 else "cpu"
 def our_loop(depth):
     """As in train.py's loop."""
     (x, y), _, _ = load_mnist(DATA_DIR, N_TRAIN, device=DEVICE)
-    network = scaled_mlp(depth, WIDTH, 8.0, 0).to(DEVICE)
-    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.01, fused=True)
+    network, optimizer = build(DEFAULTS | {"depth": depth, "device": DEVICE})
     for batch in minibatches(N_TRAIN, BATCH, torch.Generator().manual_seed(0), DEVICE):
         train_step(network, optimizer, x.index_select(0, batch), y[batch])
         yield
@@ -137,8 +136,7 @@ def step_seconds(depth, rounds=20):
 def measuring_seconds(depth):
     """Seconds that the rows of a run of 100,000 steps take: 150 without the layers, 55 with."""
     train_set, test_set, _ = load_mnist(DATA_DIR, N_TRAIN, device=DEVICE)
-    network = scaled_mlp(depth, WIDTH, 8.0, 0).to(DEVICE)
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
+    network, optimizer = build(DEFAULTS | {"depth": depth, "device": DEVICE})
     train_step(network, optimizer, *train_set)
 
     def row(layers):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from criteria import Run, first_from, mean
+from criteria import Run, first_from, mean, smooth
 
 HERE = Path(__file__).resolve().parent
 DEPTHS, DECAYS = (4, 8, 12), (0.005, 0.01, 0.05)
@@ -264,7 +264,7 @@ def c12(seed):
 
 
 def c13(seed):
-    """when fitted, rank not norm tells who already generalizes (abstract)"""
+    """when fitted, rank, not norm, tells which generalize already (abstract)"""
     runs = [paper_run(*key, seed) for key in PAPER_RUNS]
     by_rank = roc_auc(runs, [-run.at_fit(run.mean_rank) for run in runs])
     by_norm = roc_auc(runs, [-run.norm_at_fit for run in runs])
@@ -273,7 +273,7 @@ def c13(seed):
 
 
 def c14(seed):
-    """n=7000: test rises with training, and once fitted (Fig. 1)"""
+    """n=7000: test accuracy rises with training, again once fitted (Fig. 1)"""
     run = paper_run(12, 7000, seed=seed)
     halves = (",.0f", run.train_half, run.test_half)
     together = abs(run.train_half - run.test_half) <= 2000
@@ -373,12 +373,10 @@ class Outcome:
     def __init__(self, depth, arm, seed):
         first, last = BRANCHES[depth]
         run, control = arm_run(depth, arm, seed), arm_run(depth, "control", seed)
-        middle = (0.1 + control.test_acc[control.steps <= last][-10:].mean()) / 2
-        control_delay = first_from(control.steps, control.test_acc >= middle) - first
-        inside = (run.steps >= first) & (run.steps <= last)
-        steps, test_acc, train_acc = (
-            values[inside] for values in (run.steps, run.test_acc, run.train_acc)
-        )
+        steps, train_acc, test_acc = window(run, first, last)
+        control_steps, _, control_test_acc = window(control, first, last)
+        middle = (0.1 + control_test_acc[-10:].mean()) / 2
+        control_delay = first_from(control_steps, control_test_acc >= middle) - first
         self.test_half = first_from(steps, test_acc >= middle)
         self.delay = (self.test_half - first) / control_delay
         self.window = (last - first) / control_delay
@@ -390,6 +388,15 @@ class Outcome:
             self.mean_ranks.append(run.at(step, run.mean_rank))
         begin = control.log[control.log["step"] == first][0]
         self.has_control = same_state(run.log[run.log["step"] == first][0], begin)
+
+
+def window(run, first, last):
+    """The rows from a step to another, smoothed by themselves, since an arm has no rows before.
+
+    Returns steps, training accuracy, test accuracy, each [rows].
+    """
+    rows = run.rows[(run.steps >= first) & (run.steps <= last)]
+    return rows["step"], smooth(rows["train_acc"]), smooth(rows["test_acc"])
 
 
 def outcome(depth, arm, seed):
@@ -468,7 +475,7 @@ def m2(seed):
 
 
 def m3(seed):
-    """and the order turns: the deeper, the less it groks"""
+    """with β2=0.99, the deeper, the less it groks"""
     for runs in runs_by_depth(0.99, seed):
         around, when_fitted = [], []
         for run in runs:
@@ -496,9 +503,10 @@ def m4(seed):
 
 
 def as_predicted(run, shallow, at_reset, at_first):
-    """A part: a reset run is half-way when Adam has forgotten what is larger there than at depth 4.
+    """A part: a reset run's training is half-way 2,000 ln(at_reset / at_first) steps later than
+    depth 4's, both counted from where Adam starts; it holds within a quarter.
 
-    At the reset, at step 1,000, and at the first step of depth 4: a loss, or √v. Within a quarter.
+    at_reset, at_first: the loss, or √v, of the reset run and of depth 4 when Adam starts.
     """
     predicted = 1000 + shallow.train_half + 2000 * np.log(at_reset / at_first)
     holds = abs(run.train_half - predicted) <= predicted / 4
@@ -508,8 +516,8 @@ def as_predicted(run, shallow, at_reset, at_first):
 
 def m5(seed):
     """√v is nearly memory alone: an e-fold takes 2,000 steps"""
-    for depth in (8, 12) if seed == 0 else ():
-        for run in if_there(traced_run, depth):
+    for depth in (8, 12):
+        for run in if_there(traced_run, depth, 0.999, seed):
             sqrt_v = dict(zip(run.log["step"], run.log["adam_sqrt_v"], strict=True))
             e_folds = np.log(sqrt_v[1000] / sqrt_v.get(run.fit_step, np.nan))
             steps = (run.fit_step - 1000) / e_folds
@@ -523,7 +531,7 @@ def m6(seed):
             for run in if_there(memory_run, depth, 0.99, seed, 5000, 1e-4):
                 values = [run.test_acc_at_fit, run.test_acc[-1], control.final]
                 part = f"d{depth}, lr 1e-4, β2=0.99: test when fitted / at end / default's final"
-                yield part, (".2f", *values), bool(max(values[:2]) < control.final / 2)
+                yield part, (".2f", *values), bool(np.max(values[:2]) < control.final / 2)
     for depth in DEPTHS:
         for arm in if_there(outcome, depth, "a tenth of the rate, norm held", seed):
             part = f"d{depth}, lr 1e-4, norm held, not half-way: test at the window's end"
@@ -570,8 +578,11 @@ def fmt(value, form=",.0f"):
 
 
 def fmt_range(values, form=",.0f"):
-    """The least and the most of some numbers as text, one if they look the same."""
-    least, most = fmt(min(values), form), fmt(max(values), form)
+    """The least and the most of some numbers as text, one if they look the same.
+
+    A dash if one of them is NaN.
+    """
+    least, most = fmt(np.min(values), form), fmt(np.max(values), form)
     return least if least == most else f"{least}–{most}"
 
 
@@ -616,7 +627,8 @@ def print_parts(seeds):
                 row = cells.setdefault(part, dict.fromkeys(seeds, "–"))
                 row[seed] = fmt_part(form, values, holds)
         held, count = sum(map(count_held, judged.values())), sum(map(len, judged.values()))
-        name = f"{claim.__name__.upper()}: {held} of {count} hold"
+        _, _, where = claim.__doc__.rpartition(" (")
+        name = f"{claim.__name__.upper()} ({where}: {held} of {count} hold"
         for part, row in cells.items():
             rows.append([name, part, *row.values()])
             name = ""
@@ -696,12 +708,12 @@ def print_runs(seeds):
             "tunnel": run.tunnel_length,
             "R when fitted": fmt(run.at_fit(run.mean_rank)),
             "R at test half-way": fmt(run.at(run.test_half, run.mean_rank)),
-            "R lost by then": f"{100 * run.rank_lost():.0f} %",
+            "R lost by then (%)": fmt(100 * run.rank_lost()),
             "R's delay": fmt(run.rank_delay()),
             "norm then": fmt(mean(run.rows["weight_norm"][run.steps == run.test_half])),
-            "norm off clock": f"{100 * run.norm_off_clock():.1f} %",
-            "dead units": f"{100 * run.dead_unit_share():.0f} %",
-            "in kicks": fmt(100 * run.jump_share()),
+            "norm off clock (%)": fmt(100 * run.norm_off_clock(), ".1f"),
+            "dead units (%)": fmt(100 * run.dead_unit_share()),
+            "in kicks (%)": fmt(100 * run.jump_share()),
             "first probe": fmt(probes[0], ".2f"),
             "last probe": fmt(probes[-1], ".2f"),
         }

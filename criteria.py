@@ -86,7 +86,7 @@ class Run:
         return self.hidden("rank", rows)[min(1, self.depth - 2) :].mean(axis=0)
 
     def at(self, step, values):
-        """The value, of [layer_rows], nearest to a step, of two as near the earlier one.
+        """The value, of [layer_rows], in the row nearest to a step, the earlier if two are as near.
 
         NaN if the step is NaN.
         """
@@ -183,7 +183,8 @@ def smooth(values):
     """The median of each row and its two neighbours on either side: [rows].
 
     A median, since single rows dip far; of 5 rows, 2,000 steps, since dips last up to two rows.
-    The first row has no neighbour to be hidden by: it stands alone, the second has one a side.
+    The first row has no neighbour to be hidden by: it stands alone, the second has one a side. At
+    the end the missing neighbours are left out.
     """
     smoothed = []
     for row in range(len(values)):

@@ -115,7 +115,7 @@ def load_checkpoint(folder):
         file.seek(0)
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
         if damaged or not checkpoint.keys() >= parts:
-            raise ValueError("a part is damaged or missing")
+            raise ValueError
         checkpoint["config"] = NEWER_SETTINGS | checkpoint["config"]
     except Exception as error:  # zipfile and torch.load raise a dozen types for a damaged file
         raise ValueError(

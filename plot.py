@@ -2,7 +2,8 @@
 
     python plot.py results/<run>                # sums up a run and draws it: results/<run>/plot.png
     python plot.py results/<run> results/<run>  # runs side by side: figures/compare.png
-    python plot.py fig2 --format pdf            # a figure: figures/fig2.pdf
+    python plot.py fig2 --format pdf            # fig1 to fig7, the paper's: figures/fig2.pdf
+    python plot.py fig8                         # fig8 to fig12, ours
     python plot.py claims                       # how many parts of each claim hold
 
 In Python each figure is a function, plot.fig2(), that returns a matplotlib Figure.
@@ -418,8 +419,7 @@ def fig12(seed=None):
                 width = 2 if a_seed == (seed or 0) else 0.6
                 for run in claims.if_there(claims.memory_run, depth, beta2, a_seed):
                     accuracy(top, run, f"{{}}, β2={beta2}", alpha=alpha, linewidth=width)
-            # of seed 0 alone the default's √v was measured
-            for run in claims.if_there(claims.traced_run, depth, beta2) if not seed else ():
+            for run in claims.if_there(claims.traced_run, depth, beta2, seed or 0):
                 sqrt_v(bottom, run, memory, alpha)
                 mark_onsets(bottom, run, alpha)
                 told.append(f"β2={beta2} {what_it_does(run).split(',')[0]}")
@@ -447,7 +447,7 @@ def draw_claims():
     seeds = claims.found_seeds()
     if not seeds:
         raise FileNotFoundError("expected finished runs in results/, found none")
-    fig = Figure(figsize=(2.2 + 0.9 * len(seeds) + 5.2, 5.2), layout="constrained")
+    fig = Figure(figsize=(7.4 + 0.9 * len(seeds), 5.2), layout="constrained")
     ax = fig.subplots()
     for row, claim in enumerate(claims.CLAIMS):
         for column, seed in enumerate(seeds):

@@ -51,9 +51,9 @@ def numerical_rank(covariance, rtol=None):
     features, whose variance is near the tolerance: in a network of width 16 ranks can be too high.
     Source: paper, Section 2.
     """
-    # with float32's eps layers 9 to 11 of depth 12 would begin under 300; and
-    # a covariance is symmetric: its eigenvalues cost less and count the same. On the CPU, since
-    # eigenvalue routines of GPUs have failed on matrices of low rank
+    # in float64: with float32's eps layers 9 to 11 of depth 12 would begin under 300. hermitian: a
+    # covariance is symmetric, its eigenvalues cost less than singular values and count the same.
+    # On the CPU: eigenvalue routines of GPUs have failed on matrices of low rank
     return int(torch.linalg.matrix_rank(covariance.cpu(), rtol=rtol, hermitian=True))
 
 

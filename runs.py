@@ -165,10 +165,10 @@ def read_log(folder):
 
 
 def is_finished(folder, steps=None):
-    """Whether a run's log is whole, and its last row that of the last step.
+    """Whether a run's log can be read, and its last row is that of the last step.
 
     steps: the last step, by default that of its settings. train.py leaves such a run alone,
-    claims.py judges it, make does not train it.
+    claims.py judges it (and counts its rows), make does not train it.
     """
     try:
         last = read_config(folder)["steps"] if steps is None else steps

@@ -35,7 +35,8 @@ from model import load_checkpoint, loss_function, save_checkpoint, scale_paramet
 from probes import measure, weight_norm
 
 HERE = Path(__file__).resolve().parent
-DEFAULTS = {  # the paper's setup
+# The paper's setup and, where that is silent, the authors'; dtype and the log's rows are ours.
+DEFAULTS = {
     "depth": 12,
     "n_train": 5000,
     "alpha": 8.0,
@@ -140,7 +141,10 @@ def this_commit():
 
 
 def run_name(given, parent=None):
-    """d12-n5000-a8-wd0.01-s0, and what else is no default; of a branch <parent>-then-wd0-steps9."""
+    """d12-n5000-a8-wd0.01-s0, and what else is no default; of a branch <parent>-then-wd0-steps9.
+
+    Without the device, which is no part of which run it is.
+    """
     if parent is None:
         form = "d{depth}-n{n_train}-a{alpha:g}-wd{weight_decay:g}-s{seed}"
         name = form.format_map(DEFAULTS | given)
@@ -148,9 +152,9 @@ def run_name(given, parent=None):
     else:
         name, changed = f"{parent.resolve().name}-then", given
     labels = {"weight_decay": "wd", "beta2": "beta"}
-    labels |= {"optimizer": "", "dtype": "", "device": "", "data": ""}
+    labels |= {"optimizer": "", "dtype": "", "data": ""}
     order = ("weight_decay", "width", "lr", "batch_size", "hold_norm", "beta2", "reset_moments")
-    order += ("steps", "log_every", "probe_every", "optimizer", "dtype", "device", "data")
+    order += ("steps", "log_every", "probe_every", "optimizer", "dtype", "data")
     for setting in order:
         if setting in changed:
             value = "" if given[setting] is True else str(given[setting]).removesuffix(".0")
@@ -303,7 +307,7 @@ def train(config, folder, data_dir=DATA_DIR, checkpoint=None):
             if with_row:
                 log = runs.add_row(log, row)
                 runs.write_atomic(folder / "log.csv", log.encode())
-                if step == first_step or step in EARLY_STEPS:  # too close to tell the time
+                if step == first_step or step in EARLY_STEPS:  # too close to tell the pace
                     clock = step, time.monotonic()
                 show_progress(folder.name, row, steps, *clock)
             if step < steps:
@@ -320,7 +324,7 @@ def is_due(step, every, steps):
 def resume(folder, config, model, optimizer):
     """Puts model and optimizer to the state of the run's checkpoint, if there is one.
 
-    Returns the settings that the run began with, its steps and device those of config; the
+    Returns the settings that the run began with, but steps, device and data's name from config; the
     checkpoint's step; the log's text before that step's row; the weight norm at the first step.
     Raises OSError or ValueError, in one line, and changes nothing, if the checkpoint is not good.
     """
