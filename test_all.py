@@ -548,7 +548,8 @@ def test_raising_steps_continues(run, short):
     assert config["options"] == options and options["steps"] == short
     first, second, _ = config["machines"]
     capability = torch.backends.cpu.get_cpu_capability()
-    assert first == f"from step 0: cpu, torch {torch.__version__}, threads 1, {capability}"
+    machine = f"cpu, torch {torch.__version__}, threads 1, {capability}"
+    assert first == f"from step 0: {machine}, commit {train.this_commit()}"
     assert second == first.replace("step 0", f"step {short}").replace("threads 1", "threads 7")
 
 

@@ -121,7 +121,7 @@ def settings(argv=None):
     given = parse_args(argv)
     data_dir = given.pop("data_dir", DATA_DIR)
     parent, out = given.pop("from", None), given.pop("out", None)
-    provenance = {"commit": this_commit(), "options": dict(given), "machines": []}
+    provenance = {"options": dict(given), "machines": []}
     if data_dir.resolve() != DATA_DIR:
         given["data"] = data_dir.resolve().name
     folder = out or Path(os.path.relpath(HERE / "results" / run_name(given, parent)))
@@ -280,9 +280,9 @@ def train(config, folder, data_dir=DATA_DIR, checkpoint=None):
             save_checkpoint(folder, checkpoint | {"config": config})
         config, first_step, log, held_norm = resume(folder, config, model, optimizer)
         machine, machines = this_machine(device), config.get("machines", [])
-        if machines and not str(machines[-1]).endswith(machine):
+        if machines and machine not in str(machines[-1]):
             print(f"now on {machine}: the last digits may differ from an unbroken run's")
-        config["machines"] = [*machines, f"from step {first_step}: {machine}"]
+        config["machines"] = [*machines, f"from step {first_step}: {machine}, commit {this_commit()}"]
         runs.write_config(folder, config)
 
         begin = config["from"]["step"] if "from" in config else 0
