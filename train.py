@@ -279,10 +279,10 @@ def train(config, folder, data_dir=DATA_DIR, checkpoint=None):
             # a branch's first act is to write a checkpoint of its own: it needs no parent any more
             save_checkpoint(folder, checkpoint | {"config": config})
         config, first_step, log, held_norm = resume(folder, config, model, optimizer)
-        machine, machines = this_machine(device), config.get("machines", [])
-        if machines and machine not in str(machines[-1]):
+        machine, starts = this_machine(device), config.get("machines", [])
+        if starts and machine not in str(starts[-1]):
             print(f"now on {machine}: the last digits may differ from an unbroken run's")
-        config["machines"] = [*machines, f"from step {first_step}: {machine}, commit {this_commit()}"]
+        config["machines"] = [*starts, f"from step {first_step}: {machine}, commit {this_commit()}"]
         runs.write_config(folder, config)
 
         begin = config["from"]["step"] if "from" in config else 0
