@@ -547,7 +547,7 @@ def m7(seed):
 
 
 def m8(seed):
-    """as M4, by √v 500 steps after the first step or the reset, not by the loss"""
+    """as M4, from √v 500 steps on, and not from the loss"""
     for shallow in if_there(traced_run, 4, 0.999, seed):
         for depth in (8, 12):
             for run in if_there(reset_run, depth, seed):

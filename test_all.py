@@ -1498,6 +1498,8 @@ def test_fig12(stage, tmp_path, call):
     memory_story(results, "d4-n5000-a8-wd0.01-s0-steps36000", 5000, 0.2, **default)
     fig = plot.fig12()
     top, bottom = fig.axes[0], fig.axes[3]
+    others = [line.get_label() for line in plot.fig12(seed=1).axes[3].lines]
+    assert others[:2] == ["√v, β2=0.99", "e-fold in 200 steps, × 10"]
     labels = [line.get_label() for line in top.lines]
     one = [f"{what}, β2=0.999" for what in ("training", "test")]
     assert labels == one * 2 + [label.replace("999", "99") for label in one * 2]
