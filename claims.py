@@ -722,10 +722,10 @@ def print_runs(seeds):
         print_table(cells, rows)
 
 
-def print_betas(seeds, networks, betas):
-    """Adam's memory: a row a network, (depth, n_train), and β2, least to most of the seeds."""
+def print_betas(seeds, n_train, betas):
+    """Adam's memory: a row a depth and β2, least to most of the seeds."""
     rows = []
-    for (depth, n_train), beta2 in itertools.product(networks, betas):
+    for depth, beta2 in itertools.product(DEPTHS, betas):
         runs = []
         for seed in seeds:
             runs += if_there(memory_run, depth, beta2, seed, n_train)
@@ -733,7 +733,7 @@ def print_betas(seeds, networks, betas):
             continue
         norms = [mean(run.rows["weight_norm"][run.steps == run.test_half]) for run in runs]
         cells = {
-            "network": f"d{depth}, n={n_train}",
+            "depth": depth,
             "β2": beta2,
             "training half-way": fmt_range([run.train_half for run in runs]),
             "fitted": fmt_range([run.fit_step for run in runs]),
@@ -770,8 +770,9 @@ def fmt_delays(depth, arm, seeds):
     ordered += sorted((found.window, "> ") for found in outcomes if np.isnan(found.delay))
     least, most = (f"{beyond}{ratio:.2f}" for ratio, beyond in (ordered[0], ordered[-1]))
     told = least if least == most or least.startswith("> ") else f"{least}–{most}"
-    count = "" if len(outcomes) == len(seeds) else f" ({len(outcomes)} of {len(seeds)})"
-    return told + count
+    if len(outcomes) < len(seeds):
+        told += f" ({len(outcomes)} seed{'s' * (len(outcomes) > 1)})"
+    return told
 
 
 def print_predictions(seeds):
@@ -826,11 +827,12 @@ def main():
         print_roc_auc(seeds)
         print("## Run by run\n")
         print_runs(seeds)
-        print("## Adam's memory\n")
-        print_betas(seeds, [(4, 5000), (8, 5000), (12, 5000)], (0.999, 0.99))
-        print("With other β2, and on 2,000 images:\n")
-        print_betas(seeds, [(4, 5000), (8, 5000), (12, 5000)], (0.997, 0.9))
-        print_betas(seeds, [(12, 2000)], (0.999, 0.99))
+        print("## Adam's memory\n\nOn 5,000 images:\n")
+        print_betas(seeds, 5000, (0.999, 0.99))
+        print("With other β2:\n")
+        print_betas(seeds, 5000, (0.997, 0.9))
+        print("On 2,000 images:\n")
+        print_betas(seeds, 2000, (0.999, 0.99))
         print("## Our predictions: in bold those that fail, with * those tried before\n")
         print_predictions(seeds)
         print("## The interventions as delay ratios\n")

@@ -1619,7 +1619,7 @@ def test_the_readmes_hold_what_make_claims_prints(capsys, monkeypatch):
     assert (HERE / "results/tables.md").read_text() == printed
     readme = (HERE / "README.md").read_text()
     tables = {table.split("\n")[0]: table for table in printed.split("\n\n")[::-1]}
-    for header in ("|  | claim |", "| network | β2 |", "| changed when"):
+    for header in ("|  | claim |", "| depth | β2 |", "| changed when"):
         (table,) = (text for start, text in tables.items() if start.startswith(header))
         assert table + "\n" in readme
     assert re.search(r"Of 14 claims (.*);", printed)[1] in " ".join(readme.split())
