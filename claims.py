@@ -525,7 +525,7 @@ def m5(seed):
 
 
 def m6(seed):
-    """small steps make it grok, whatever keeps them small"""
+    """small steps keep a network memorizing, whatever keeps them small"""
     for depth in (4, 8):
         for control in if_there(paper_run, depth, 5000, 0.01, seed):
             for run in if_there(memory_run, depth, 0.99, seed, 5000, 1e-4):
