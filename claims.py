@@ -771,7 +771,7 @@ def fmt_delays(depth, arm, seeds):
     least, most = (f"{beyond}{ratio:.2f}" for ratio, beyond in (ordered[0], ordered[-1]))
     told = least if least == most or least.startswith("> ") else f"{least}–{most}"
     if len(outcomes) < len(seeds):
-        told += f" ({len(outcomes)} seed{'s' * (len(outcomes) > 1)})"
+        told += " (1 seed)" if len(outcomes) == 1 else f" ({len(outcomes)} seeds)"
     return told
 
 
