@@ -81,7 +81,7 @@ BRANCHES := $(RESETS) $(ARMS) $(JUMP)
 parent = $(firstword $(subst -then, ,$(1)))
 PARENTS := $(sort $(foreach branch,$(BRANCHES),$(call parent,$(branch))))
 
-# Adam's memory: runs with another beta2, and some of the eleven again, whose logs have Adam's columns.
+# Adam's memory: runs with another beta2, and some of the eleven again, for Adam's columns.
 BETA := $(addsuffix -beta0.99-steps30000,$(N5000))
 TRACED := $(addsuffix -steps36000,$(filter d4-%,$(N5000))) \
   $(addsuffix -steps51000,$(filter d8-%-s0,$(N5000))) \
