@@ -312,6 +312,11 @@ def plainly(claim):
     return claim.__doc__.rpartition(" (")[0]
 
 
+def where_made(claim):
+    """Where the paper makes a claim: §2.1, Fig. 3."""
+    return claim.__doc__.rpartition(" (")[2].removesuffix(")")
+
+
 def count_held(parts):
     """How many parts hold."""
     return sum(bool(holds) for _, _, holds in parts)
@@ -432,7 +437,7 @@ def reset_run(depth, seed):
     return named_run(name)
 
 
-def traced_run(depth, beta2=0.999, seed=0):
+def traced_run(depth, beta2, seed):
     """A run whose log has Adam's columns: with the default β2, trained again up to fig10's end.
 
     Raises as named_run does, and FileNotFoundError if its log does not have them.
@@ -627,8 +632,7 @@ def print_parts(seeds):
                 row = cells.setdefault(part, dict.fromkeys(seeds, "–"))
                 row[seed] = fmt_part(form, values, holds)
         held, count = sum(map(count_held, judged.values())), sum(map(len, judged.values()))
-        _, _, where = claim.__doc__.rpartition(" (")
-        name = f"{claim.__name__.upper()} ({where}: {held} of {count} hold"
+        name = f"{claim.__name__.upper()} ({where_made(claim)}): {held} of {count} hold"
         for part, row in cells.items():
             rows.append([name, part, *row.values()])
             name = ""
