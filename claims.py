@@ -2,7 +2,8 @@
 
     python claims.py    # prints what results/tables.md holds, from the runs in results/
 
-A claim Cn of the paper is the function cn, a prediction Mn of ours the function mn.
+A claim Cn of the paper is the function cn, a prediction Mn of ours the function mn. §2.1 is the
+paper's Section 2.1.
 """
 
 import collections
@@ -45,8 +46,9 @@ def named_run(name):
     run = Run(folder)
     if not run.finished:
         raise FileNotFoundError(f"{folder}: expected a finished run, found one under way")
-    begin = run.config.get("from") or {"run": None, "step": 0}
-    found = run.config | {"from": begin["run"] and (begin["run"], begin["step"])}
+    begin = run.config.get("from")
+    first = begin["step"] if begin else 0
+    found = run.config | {"from": (begin["run"], first) if begin else None}
     for setting, value in named_settings(name).items():
         if found.get(setting) != value:
             raise ValueError(
@@ -55,7 +57,7 @@ def named_run(name):
             )
     for rows, setting in ((run.rows, "log_every"), (run.layer_rows, "probe_every")):
         every = run.config[setting]
-        count = run.config["steps"] // every - (begin["step"] - 1) // every
+        count = run.config["steps"] // every - (first - 1) // every
         if len(rows) != count:
             told = f"expected {count} rows at multiples of its {setting}, found {len(rows)}"
             raise ValueError(f"{folder}: {told}; restore it")
@@ -91,14 +93,20 @@ def if_there(find, *arguments):
         return []
 
 
-def found_seeds():
-    """The seeds of the paper's runs that are in results/, in order."""
+def found_seeds(seed=None):
+    """The seeds of the paper's runs that are in results/, in order; with a seed, that alone.
+
+    Raises FileNotFoundError if there is none.
+    """
     seeds = set()
     for folder in (HERE / "results").glob("*"):
         named = re.fullmatch(r"d\d+-n\d+-a8-wd[0-9.]+-s(\d+)", folder.name)
         if named:
             seeds.add(int(named[1]))
-    return sorted(seed for seed in seeds if available_runs(PAPER_RUNS, [seed]))
+    found = sorted(s for s in seeds if seed in (None, s) and available_runs(PAPER_RUNS, [s]))
+    if not found:
+        raise FileNotFoundError("expected finished runs in results/, found none of that seed")
+    return found
 
 
 def available_runs(keys, seeds):
@@ -120,15 +128,15 @@ def paper_curves(n_train):
 
 
 # ---- Claims: each function judges one for a seed, part by part: (part, our numbers, holds) ----
-# Our numbers are a format and values. The first part's stand in the README.
+# Our numbers are a format and values.
 
 
 def rising(part, values, form=",.0f"):
-    return part, (form, *values), bool((np.diff(values) > 0).all())
+    return part, (form, *values), (np.diff(values) > 0).all()
 
 
 def grokking(run):
-    return ".2f", run.test_acc_at_fit, run.final
+    return ".2f", run.test_acc_at_fit, run.final_test_acc
 
 
 def plateau_length(run):
@@ -213,7 +221,7 @@ def c8(seed):
             part = f"d{run.depth}/{n} tunnel: the paper's {paper_length}"
             yield part, (".0f", length), abs(length - paper_length) <= 1
             part = f"d{run.depth}/{n} order: final ranks"
-            yield part, (".0f", *run.final_ranks), bool((np.diff(run.final_ranks) <= 0).all())
+            yield part, (".0f", *run.final_ranks), (np.diff(run.final_ranks) <= 0).all()
 
 
 def c9(seed):
@@ -223,6 +231,7 @@ def c9(seed):
         norms = np.array([less.rows["weight_norm"], more.rows["weight_norm"]])
         apart = 100 * np.abs(norms / norms.mean(axis=0) - 1).max()
         falling = 100 * (np.diff(norms) < 0).mean(axis=1).min()
+        # of the last hidden layer, the paper's second-last
         ranks_apart = np.abs(less.hidden("rank")[-1] - more.hidden("rank")[-1]).max()
         yield f"d{depth} norms fall: norm falls in % of rows", (".1f", falling), falling >= 90
         yield f"d{depth} norms overlap: from their mean in %", (".1f", apart), apart <= 10
@@ -232,7 +241,7 @@ def c9(seed):
 def c10(seed):
     """n=2000: γ=0.005 fails, 0.01 groks, 0.05 two stages (§3, Fig. 6)"""
     low, middle, high = (paper_run(12, 2000, decay, seed) for decay in DECAYS)
-    yield "γ=0.005 fails: final test", (".2f", low.final), not low.generalizes
+    yield "γ=0.005 fails: final test", (".2f", low.final_test_acc), not low.generalizes
     yield "γ=0.01 groks: test when fitted / final", grokking(middle), middle.groks
     two_stages = high.generalizes and high.two_stages
     yield "γ=0.05 in two: plateau", plateau_length(high), two_stages
@@ -253,7 +262,8 @@ def c12(seed):
     for depth in (12, 8):
         run = paper_run(depth, 7000, seed=seed)
         begin = first_from(run.steps, run.test_acc >= 0.2)
-        end = first_from(run.steps, run.test_acc >= 0.1 + 0.95 * (run.final - 0.1))  # from chance
+        level = 0.1 + 0.95 * (run.final_test_acc - 0.1)  # 95 % of the gain from chance
+        end = first_from(run.steps, run.test_acc >= level)
         during = run.rows[(run.steps >= begin) & (run.steps <= end)]
         for norm in ("weight_norm", "last_layer_norm"):
             changes = np.abs(during[norm][10:] / during[norm][:-10] - 1)  # in 5,000 steps
@@ -302,8 +312,10 @@ def judge(claim, seeds):
     """A claim's parts, as it yields them, for each seed whose runs are there: {seed: [...]}."""
     judged = {}
     for seed in seeds:
-        for parts in if_there(list, claim(seed)):
-            judged[seed] = parts
+        try:
+            judged[seed] = list(claim(seed))
+        except FileNotFoundError:  # a run that it needs is not there
+            continue
     return judged
 
 
@@ -319,7 +331,7 @@ def where_made(claim):
 
 def count_held(parts):
     """How many parts hold."""
-    return sum(bool(holds) for _, _, holds in parts)
+    return sum(holds for _, _, holds in parts)
 
 
 def failing_always(judged):
@@ -332,15 +344,17 @@ def failing_always(judged):
 
 def verdict(held, count):
     """yes: all parts hold; mostly: 80 % or more of them; partly: 50 % or more; else no."""
+    if count == 0:
+        return "–"
     for word, share in (("yes", 1), ("mostly", 0.8), ("partly", 0.5)):
-        if held >= share * count > 0:
+        if held >= share * count:
             return word
-    return "no" if count else "–"
+    return "no"
 
 
 # ---- Interventions: a run is branched when nearly fitted, and something is changed ----
 
-BRANCHES = {4: (6000, 36_000), 8: (24_000, 51_000), 12: (40_000, 64_000)}  # depth: first, last step
+WINDOWS = {4: (6000, 36_000), 8: (24_000, 51_000), 12: (40_000, 64_000)}  # depth: first, last step
 ARMS = {  # what the names of their runs say
     "control": "",
     "no decay": "-wd0",
@@ -359,7 +373,7 @@ def arm_run(depth, arm, seed):
 
     Raises as named_run does.
     """
-    first, last = BRANCHES[depth]
+    first, last = WINDOWS[depth]
     name = f"d{depth}-n5000-a8-wd0.01-s{seed}-steps{first}-then{ARMS[arm]}-steps{last}"
     if arm == "control" and not (HERE / "results" / name).exists():
         return paper_run(depth, 5000, seed=seed)
@@ -371,12 +385,12 @@ class Outcome:
 
     An arm is half-way at the first step from which its test accuracy is at the control's mid-point
     for 3 rows: (0.1 + f) / 2, f the mean of the control's last 10 rows up to the window's end.
-    delay: the arm's steps from the branch to there, as a multiple of the control's; window: the
-    whole window's, which an arm that is not half-way exceeds. Source: ours.
+    delay: the arm's steps from the branch to there, as a multiple of the control's; window_ratio:
+    the whole window's, which an arm that is not half-way exceeds. Source: ours.
     """
 
     def __init__(self, depth, arm, seed):
-        first, last = BRANCHES[depth]
+        first, last = WINDOWS[depth]
         run, control = arm_run(depth, arm, seed), arm_run(depth, "control", seed)
         steps, train_acc, test_acc = window(run, first, last)
         control_steps, _, control_test_acc = window(control, first, last)
@@ -384,12 +398,12 @@ class Outcome:
         control_delay = first_from(control_steps, control_test_acc >= middle) - first
         self.test_half = first_from(steps, test_acc >= middle)
         self.delay = (self.test_half - first) / control_delay
-        self.window = (last - first) / control_delay
+        self.window_ratio = (last - first) / control_delay
         self.test_acc_at_end = test_acc[-1]
         self.least_train_acc, self.last_train_acc = train_acc.min(), train_acc[-10:].mean()
         self.norms, self.mean_ranks = [], []  # at the branch, and half-way
         for step in (first, self.test_half):
-            self.norms.append(mean(run.rows["weight_norm"][run.steps == step]))
+            self.norms.append(run.norm_at(step))
             self.mean_ranks.append(run.at(step, run.mean_rank))
         begin = control.log[control.log["step"] == first][0]
         self.has_control = same_state(run.log[run.log["step"] == first][0], begin)
@@ -443,7 +457,7 @@ def traced_run(depth, beta2, seed):
     Raises as named_run does, and FileNotFoundError if its log does not have them.
     """
     if beta2 == 0.999:
-        run = named_run(f"d{depth}-n5000-a8-wd0.01-s{seed}-steps{BRANCHES[depth][1]}")
+        run = named_run(f"d{depth}-n5000-a8-wd0.01-s{seed}-steps{WINDOWS[depth][1]}")
     else:
         run = memory_run(depth, beta2, seed)
     if "adam_sqrt_v" not in run.log.dtype.names:
@@ -451,20 +465,17 @@ def traced_run(depth, beta2, seed):
     return run
 
 
-def runs_by_depth(beta2, seed, depths=DEPTHS):
-    """The runs with that β2 of a seed, one a depth, in a list; that empty unless all are there."""
-    runs = []
-    for depth in depths:
-        runs += if_there(memory_run, depth, beta2, seed)
-    return [runs] if len(runs) == len(depths) else []
+def memory_runs(depths, betas, seed):
+    """The runs of those depths and β2, in a list. Raises as named_run does."""
+    return [memory_run(depth, beta2, seed) for depth in depths for beta2 in betas]
 
 
 def m1(seed):
     """training is late at depth 12 as long as Adam remembers"""
-    for default in runs_by_depth(0.999, seed, (4, 12)):
-        late = default[1].train_half - default[0].train_half
+    for shallow, deep in if_there(memory_runs, (4, 12), [0.999], seed):
+        late = deep.train_half - shallow.train_half
         for beta2, share in ((0.99, 1 / 10), (0.997, 1 / 3)):
-            for shallow, deep in runs_by_depth(beta2, seed, (4, 12)):
+            for shallow, deep in if_there(memory_runs, (4, 12), [beta2], seed):
                 ratio = (deep.train_half - shallow.train_half) / late
                 part = f"β2={beta2}: lateness over the default's, predicted {share:.2f}"
                 yield part, (".2f", ratio), share / 2 <= ratio <= 2 * share
@@ -481,19 +492,16 @@ def m2(seed):
 
 def m3(seed):
     """with β2=0.99, the deeper, the less it groks"""
-    for runs in runs_by_depth(0.99, seed):
+    for runs in if_there(memory_runs, DEPTHS, [0.99], seed):
         around, when_fitted = [], []
         for run in runs:
             row = np.searchsorted(run.steps, run.fit_step)
             around += list(run.test_acc[row - 1 : row + 2])
             when_fitted.append(run.test_acc_at_fit)
         part = "β2=0.99: test in the row before, when fitted, in the next, at d4 / 8 / 12"
-        yield part, (".2f", *around), bool((np.diff(when_fitted) > 0).all())
+        yield part, (".2f", *around), (np.diff(when_fitted) > 0).all()
     for depth in DEPTHS:
-        runs = []
-        for beta2 in (0.999, 0.997, 0.99):
-            runs += if_there(memory_run, depth, beta2, seed)
-        if len(runs) == 3:
+        for runs in if_there(memory_runs, [depth], (0.999, 0.997, 0.99), seed):
             values = [run.test_acc_at_fit for run in runs]
             yield rising(f"d{depth}: test when fitted, β2=0.999 / 0.997 / 0.99", values, ".2f")
 
@@ -516,7 +524,7 @@ def as_predicted(run, shallow, at_reset, at_first):
     predicted = 1000 + shallow.train_half + 2000 * np.log(at_reset / at_first)
     holds = abs(run.train_half - predicted) <= predicted / 4
     part = f"d{run.depth}: training half-way, seen / predicted"
-    return part, (",.0f", run.train_half, predicted), bool(holds)
+    return part, (",.0f", run.train_half, predicted), holds
 
 
 def m5(seed):
@@ -526,7 +534,7 @@ def m5(seed):
             sqrt_v = dict(zip(run.log["step"], run.log["adam_sqrt_v"], strict=True))
             e_folds = np.log(sqrt_v[1000] / sqrt_v.get(run.fit_step, np.nan))
             steps = (run.fit_step - 1000) / e_folds
-            yield f"d{depth}: steps an e-fold", (",.0f", steps), bool(1900 <= steps <= 2100)
+            yield f"d{depth}: steps an e-fold", (",.0f", steps), 1900 <= steps <= 2100
 
 
 def m6(seed):
@@ -534,13 +542,13 @@ def m6(seed):
     for depth in (4, 8):
         for control in if_there(paper_run, depth, 5000, 0.01, seed):
             for run in if_there(memory_run, depth, 0.99, seed, 5000, 1e-4):
-                values = [run.test_acc_at_fit, run.test_acc[-1], control.final]
+                values = [run.test_acc_at_fit, run.test_acc[-1], control.final_test_acc]
                 part = f"d{depth}, lr 1e-4, β2=0.99: test when fitted / at end / default's final"
-                yield part, (".2f", *values), bool(np.max(values[:2]) < control.final / 2)
+                yield part, (".2f", *values), np.max(values[:2]) < control.final_test_acc / 2
     for depth in DEPTHS:
         for arm in if_there(outcome, depth, "a tenth of the rate, norm held", seed):
             part = f"d{depth}, lr 1e-4, norm held, not half-way: test at the window's end"
-            yield part, (".2f", arm.test_acc_at_end), bool(np.isnan(arm.test_half))
+            yield part, (".2f", arm.test_acc_at_end), np.isnan(arm.test_half)
 
 
 def m7(seed):
@@ -548,7 +556,7 @@ def m7(seed):
     for depth in (4, 8):
         for name in ("moments reset", "moments reset, norm held"):
             for arm in if_there(outcome, depth, name, seed):
-                yield f"d{depth}, {name}: delay ratio", (".2f", arm.delay), bool(arm.delay <= 2 / 3)
+                yield f"d{depth}, {name}: delay ratio", (".2f", arm.delay), arm.delay <= 2 / 3
 
 
 def m8(seed):
@@ -563,14 +571,14 @@ def m8(seed):
 
 PREDICTIONS = [m1, m2, m3, m4, m5, m6, m7, m8]
 TRIED = {  # beginnings of parts, of seed 0, that a trial had seen before they were predicted
-    "m1": ["β2=0.99:"],
-    "m2": ["d8/5000", "d12/5000"],
-    "m3": ["β2=0.99:", "d8"],
-    "m4": ["d8", "d12"],
-    "m5": ["d8"],
-    "m6": ["d4"],
-    "m7": ["d4, moments reset, norm held"],
-    "m8": ["d8", "d12"],
+    m1: ["β2=0.99:"],
+    m2: ["d8/5000", "d12/5000"],
+    m3: ["β2=0.99:", "d8"],
+    m4: ["d8", "d12"],
+    m5: ["d8"],
+    m6: ["d4"],
+    m7: ["d4, moments reset, norm held"],
+    m8: ["d8", "d12"],
 }
 
 
@@ -609,7 +617,8 @@ def print_claims(seeds):
     for claim in CLAIMS:
         judged = list(judge(claim, seeds).values())
         held, count = sum(map(count_held, judged)), sum(map(len, judged))
-        held_of_all, parts_of_all = held_of_all + held, parts_of_all + count
+        held_of_all += held
+        parts_of_all += count
         told = word = verdict(held, count)
         words[word] += 1
         never = [part.split(":")[0] for part in failing_always(judged)]
@@ -652,7 +661,7 @@ def print_fig1(seeds):
         for seed in seeds:
             told = "–"
             for run in available_runs([(12, n, 0.01)], [seed]):
-                told = f"{fmt(run.train_half)} / {fmt(run.test_half)} / {run.final:.3f}"
+                told = f"{fmt(run.train_half)} / {fmt(run.test_half)} / {run.final_test_acc:.3f}"
             row.append(told)
         rows.append(row)
     print_table(["n", "the paper", *[f"seed {seed}" for seed in seeds]], rows)
@@ -664,7 +673,7 @@ def print_roc_auc(seeds):
     measured = {
         "R, mean rank": [-run.at_fit(run.mean_rank) for run in runs],
         "last hidden layer's rank": [-run.at_fit(run.hidden("rank")[-1]) for run in runs],
-        "participation ratio, mean": [-run.at_fit(run.mean_participation()) for run in runs],
+        "participation ratio, mean": [-run.at_fit(run.mean_of("participation")) for run in runs],
         "last hidden layer's live units": [-run.at_fit(run.hidden("live")[-1]) for run in runs],
         "last hidden layer's collapse": [-run.at_fit(run.hidden("collapse")[-1]) for run in runs],
         "last hidden layer's probe": [run.at_fit(run.hidden("probe")[-1]) for run in runs],
@@ -675,7 +684,7 @@ def print_roc_auc(seeds):
     areas["R less norm"] = areas["R, mean rank"] - areas["weight norm"]
     resampled["R less norm"] = resampled["R, mean rank"] - resampled["weight norm"]
     for name, area in areas.items():
-        low, high = np.nanpercentile(resampled[name], [2.5, 97.5]) if runs else (np.nan, np.nan)
+        low, high = np.nanpercentile(resampled[name], [2.5, 97.5])
         rows.append([name, f"{area:.2f}", f"{low:.2f} to {high:.2f}"])
     header = [f"when fitted, over {len(runs)} runs", "area under the ROC curve", "95 % interval"]
     print_table(header, rows)
@@ -690,7 +699,7 @@ def resampled_auc(runs, scores, draws=1000):
     for run, score in zip(runs, scores, strict=True):
         of_label.setdefault(run.label, []).append((run, score))
     rng, labels, areas = np.random.default_rng(0), sorted(of_label), []
-    for _ in range(draws if labels else 0):
+    for _ in range(draws):
         drawn = []
         for label in rng.choice(labels, len(labels)):
             drawn += of_label[label]
@@ -706,15 +715,15 @@ def print_runs(seeds):
         cells = {
             "run": run.name,
             "fitted": fmt(run.fit_step),
-            "test half-way": fmt(run.test_half if run.generalizes else np.nan),
+            "test half-way": fmt(run.test_half),
             "test when fitted": fmt(run.test_acc_at_fit, ".3f"),
-            "final test": fmt(run.final, ".3f"),
+            "final test": fmt(run.final_test_acc, ".3f"),
             "tunnel": run.tunnel_length,
             "R when fitted": fmt(run.at_fit(run.mean_rank)),
             "R at test half-way": fmt(run.at(run.test_half, run.mean_rank)),
             "R lost by then (%)": fmt(100 * run.rank_lost()),
             "R's delay": fmt(run.rank_delay()),
-            "norm then": fmt(mean(run.rows["weight_norm"][run.steps == run.test_half])),
+            "norm then": fmt(run.norm_at(run.test_half)),
             "norm off clock (%)": fmt(100 * run.norm_off_clock(), ".1f"),
             "dead units (%)": fmt(100 * run.dead_unit_share()),
             "in kicks (%)": fmt(100 * run.jump_share()),
@@ -722,8 +731,7 @@ def print_runs(seeds):
             "last probe": fmt(probes[-1], ".2f"),
         }
         rows.append(cells.values())
-    if rows:
-        print_table(cells, rows)
+    print_table(cells, rows)
 
 
 def print_betas(seeds, n_train, betas):
@@ -735,7 +743,6 @@ def print_betas(seeds, n_train, betas):
             runs += if_there(memory_run, depth, beta2, seed, n_train)
         if not runs:
             continue
-        norms = [mean(run.rows["weight_norm"][run.steps == run.test_half]) for run in runs]
         cells = {
             "depth": depth,
             "β2": beta2,
@@ -743,8 +750,8 @@ def print_betas(seeds, n_train, betas):
             "fitted": fmt_range([run.fit_step for run in runs]),
             "test when fitted": fmt_range([run.test_acc_at_fit for run in runs], ".2f"),
             "test half-way": fmt_range([run.test_half for run in runs]),
-            "norm there": fmt_range(norms),
-            "final test": fmt_range([run.final for run in runs], ".3f"),
+            "norm there": fmt_range([run.norm_at(run.test_half) for run in runs]),
+            "final test": fmt_range([run.final_test_acc for run in runs], ".3f"),
             "tunnel": fmt_range([run.tunnel_length for run in runs]),
             "seeds": len(runs),
         }
@@ -757,9 +764,9 @@ def print_delays(seeds):
     """The interventions as delay ratios: a row an arm, a column a depth."""
     rows = []
     for arm in list(ARMS)[1:]:
-        cells = [fmt_delays(depth, arm, seeds) for depth in BRANCHES]
+        cells = [fmt_delays(depth, arm, seeds) for depth in WINDOWS]
         rows.append([arm, *cells])
-    print_table(["changed when nearly fitted", *[f"depth {depth}" for depth in BRANCHES]], rows)
+    print_table(["changed when nearly fitted", *[f"depth {depth}" for depth in WINDOWS]], rows)
 
 
 def fmt_delays(depth, arm, seeds):
@@ -769,14 +776,22 @@ def fmt_delays(depth, arm, seeds):
         outcomes += if_there(outcome, depth, arm, seed)
     if not outcomes:
         return "–"
-    # an arm that is not half-way in the window takes longer than that
-    ordered = sorted((found.delay, "") for found in outcomes if not np.isnan(found.delay))
-    ordered += sorted((found.window, "> ") for found in outcomes if np.isnan(found.delay))
-    least, most = (f"{beyond}{ratio:.2f}" for ratio, beyond in (ordered[0], ordered[-1]))
+    # an arm that is not half-way takes longer than one that is
+    half_way = [found for found in outcomes if not np.isnan(found.delay)]
+    half_way.sort(key=lambda found: found.delay)
+    later = [found for found in outcomes if np.isnan(found.delay)]
+    later.sort(key=lambda found: found.window_ratio)
+    outcomes = half_way + later
+    least, most = fmt_delay(outcomes[0]), fmt_delay(outcomes[-1])
     told = least if least == most or least.startswith("> ") else f"{least}–{most}"
     if len(outcomes) < len(seeds):
         told += " (1 seed)" if len(outcomes) == 1 else f" ({len(outcomes)} seeds)"
     return told
+
+
+def fmt_delay(found):
+    """An Outcome's delay ratio as text; that it is more than the window's if not half-way there."""
+    return f"> {found.window_ratio:.2f}" if np.isnan(found.delay) else f"{found.delay:.2f}"
 
 
 def print_predictions(seeds):
@@ -787,10 +802,14 @@ def print_predictions(seeds):
         for seed, parts in judge(prediction, seeds).items():
             for part, (form, *values), holds in parts:
                 text = fmt_part(form, values, holds)
-                tried = seed == 0 and part.startswith(tuple(TRIED[prediction.__name__]))
-                told.setdefault(part, dict.fromkeys(seeds, "–"))[seed] = text + "\\*" * tried
+                if seed == 0 and part.startswith(tuple(TRIED[prediction])):
+                    text += "\\*"
+                    repeated.append(holds)
+                else:
+                    new.append(holds)
+                row = told.setdefault(part, dict.fromkeys(seeds, "–"))
+                row[seed] = text
                 held.setdefault(part, []).append(holds)
-                (repeated if tried else new).append(holds)
         name = f"{prediction.__name__.upper()} {prediction.__doc__}"
         for part, cells in told.items():
             count = f"{sum(held[part])} of {len(held[part])}"
@@ -804,14 +823,12 @@ def print_predictions(seeds):
 def print_arms(seeds):
     """The interventions: a row an arm of a network."""
     rows = []
-    for depth, seed, arm in itertools.product(BRANCHES, seeds, ARMS):
+    for depth, seed, arm in itertools.product(WINDOWS, seeds, ARMS):
         for found in if_there(Outcome, depth, arm, seed):
             norms, ranks = map(fmt, found.norms), map(fmt, found.mean_ranks)
             row = [depth, seed, arm, fmt(found.test_half), " → ".join(norms), " → ".join(ranks)]
             train = f"{found.least_train_acc:.3f} / {found.last_train_acc:.3f}"
-            in_window = not np.isnan(found.delay)
-            delay = f"{found.delay:.2f}" if in_window else f"> {found.window:.2f}"
-            told = delay if found.has_control else "no control of this machine"
+            told = fmt_delay(found) if found.has_control else "no control of this machine"
             rows.append([*row, f"{found.test_acc_at_end:.3f}", train, told])
     header = ["depth", "seed", "arm", "test half-way", "norm", "R", "test at the end"]
     print_table([*header, "training, least / last", "delay ratio"], rows)

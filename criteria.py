@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runs import is_finished, read_config, read_log
+from runs import read_config, read_log
 
 TUNNEL_SHARE = 0.75  # of the width: at 400, a rank under 300 makes a tunnel layer (paper, Fig. 3)
 
@@ -27,10 +27,12 @@ def read_run(folder):
 class Run:
     """A run's log and the criteria that judge it.
 
-    log has all its rows, layer_log those with the layers; rows and layer_rows, by which it is
-    judged, are those of them at multiples of log_every and probe_every. Steps are NaN where a thing
-    did not happen. Accuracies are in 0..1, train_acc and test_acc smoothed; a final value is the
-    mean of the last 10 rows. Source: paper, Fig. 3, for the tunnel; the other criteria are ours.
+    log has all rows, layer_log those with the layers. Judged are rows, at multiples of log_every,
+    and layer_rows, at multiples of probe_every. Steps are NaN where a thing did not happen.
+    Accuracies are in 0..1; train_acc and test_acc, [rows], are smoothed. The final accuracy is the
+    mean of the last 10 rows, the final ranks are the last row's. Fitted: training accuracy is 0.99.
+    Half-way: accuracy is midway from chance, 0.1, to its final value. Both for 3 rows from there.
+    Source: paper, Fig. 3, for the tunnel, of hidden layers alone here; the other criteria are ours.
     """
 
     def __init__(self, folder):
@@ -40,7 +42,7 @@ class Run:
         self.depth, self.width = self.config["depth"], self.config["width"]
         self.n_train, self.weight_decay = self.config["n_train"], self.config["weight_decay"]
         self.label = f"d{self.depth} n={self.n_train} γ={self.weight_decay:g}"
-        self.finished = is_finished(folder)
+        self.finished = bool(self.log["step"][-1] == self.config["steps"])
         self.layer_log = self.log[~np.isnan(self.log["rank_1"])]
         self.rows = self.log[self.log["step"] % self.config["log_every"] == 0]
         judged = self.layer_log["step"] % self.config["probe_every"] == 0
@@ -49,25 +51,29 @@ class Run:
         self.steps = self.rows["step"]
         self.train_acc = smooth(self.rows["train_acc"])
         self.test_acc = smooth(self.rows["test_acc"])
-        self.final = mean(self.test_acc[-10:])
+        self.final_test_acc = mean(self.test_acc[-10:])
         self.gap = max(self.train_acc - self.test_acc, default=np.nan)
         self.fit_step = first_from(self.steps, self.train_acc >= 0.99)
         middle = (0.1 + mean(self.train_acc[-10:])) / 2  # from chance to where it ends
         self.train_half = first_from(self.steps, self.train_acc >= middle)
-        self.test_half = first_from(self.steps, self.test_acc >= (0.1 + self.final) / 2)
+        self.test_half = first_from(self.steps, self.test_acc >= (0.1 + self.final_test_acc) / 2)
         self.test_acc_at_fit = mean(self.test_acc[self.steps == self.fit_step])
-        self.norm_at_fit = mean(self.rows["weight_norm"][self.steps == self.fit_step])
-        self.generalizes = self.final >= 0.5
-        self.groks = self.test_acc_at_fit < self.final / 2
-        self.plateau_begin, self.plateau_end = plateau(self.steps, self.test_acc, self.final)
+        self.norm_at_fit = self.norm_at(self.fit_step)
+        self.generalizes = self.final_test_acc >= 0.5
+        if not self.generalizes:
+            self.test_half = np.nan
+        self.groks = self.test_acc_at_fit < self.final_test_acc / 2
+        found = plateau(self.steps, self.test_acc, self.final_test_acc)
+        self.plateau_begin, self.plateau_end = found
         on_plateau = (self.steps >= self.plateau_begin) & (self.steps <= self.plateau_end)
         self.plateau_level = mean(self.test_acc[on_plateau])
         self.plateau_length = self.plateau_end - self.plateau_begin
         self.two_stages = self.plateau_length >= 3000
 
-        self.mean_rank = self.mean_rank_of(self.layer_rows)  # R
+        self.mean_rank = self.mean_of("rank")  # R
+        # the deep rank: the mean rank of the hidden layers l > depth / 2
         ranks = self.hidden("rank")
-        self.deep_mean_rank = ranks[min(self.depth // 2, self.depth - 2) :].mean(axis=0)
+        self.deep_rank = ranks[min(self.depth // 2, self.depth - 2) :].mean(axis=0)
         last = self.layer_log[-1:]  # the last step's, also where it is no multiple
         self.final_ranks = self.hidden("rank", last).ravel()
         self.tunnel_threshold = TUNNEL_SHARE * self.width
@@ -78,12 +84,17 @@ class Run:
         rows = self.layer_rows if rows is None else rows
         return np.array([rows[f"{quantity}_{layer}"] for layer in range(1, self.depth)])
 
-    def mean_rank_of(self, rows):
-        """R, the mean rank of the hidden layers from the second on (at depth 2 of the only one).
+    def mean_of(self, quantity, rows=None):
+        """A quantity's mean over the hidden layers from the second on (at depth 2 the only one).
 
-        Not of the first, whose rank is that of the images, which live units do not bound.
+        Returns [rows], by default layer_rows. Without the first layer, whose rank is bounded by
+        that of the images and not by live units. R is the mean rank.
         """
-        return self.hidden("rank", rows)[min(1, self.depth - 2) :].mean(axis=0)
+        return self.hidden(quantity, rows)[min(1, self.depth - 2) :].mean(axis=0)
+
+    def norm_at(self, step):
+        """The weight norm in the row of a step, NaN if there is none."""
+        return mean(self.rows["weight_norm"][self.steps == step])
 
     def at(self, step, values):
         """The value, of [layer_rows], in the row nearest to a step, the earlier if two are as near.
@@ -99,7 +110,7 @@ class Run:
 
     def settled(self):
         """The step from which test accuracy has made 95 % of its gain since the fitted step."""
-        level = self.test_acc_at_fit + 0.95 * (self.final - self.test_acc_at_fit)
+        level = self.test_acc_at_fit + 0.95 * (self.final_test_acc - self.test_acc_at_fit)
         return first_from(self.steps, (self.test_acc >= level) & (self.steps >= self.fit_step))
 
     def descent(self):
@@ -107,7 +118,7 @@ class Run:
         return 1 - self.at(self.settled(), self.mean_rank) / self.at_fit(self.mean_rank)
 
     def windows_that_descend(self):
-        """Which share of the run's windows as long as descent's lose 5 % of R or more, too."""
+        """In which share of all windows as long as descent's, in this run, R loses 5 % or more."""
         length = self.settled() - self.fit_step
         if np.isnan(length):
             return np.nan
@@ -128,13 +139,12 @@ class Run:
         return min(self.layer_rows["step"][fallen], default=np.nan) - self.test_half
 
     def dead_unit_share(self):
-        """Lost live units of layers 1 ... D-2 over lost rank of layers 2 ... D-1, over all rows."""
+        """Which share of the rank that hidden layers from the second on have lost is dead units.
+
+        Those of the layer below each, which bound its rank; both are summed over layer_rows.
+        """
         lost_units = (self.width - self.hidden("live")[:-1]).sum()
         return lost_units / (self.width - self.hidden("rank")[1:]).sum()
-
-    def mean_participation(self):
-        """The mean participation ratio of the hidden layers from the second on: [layer_rows]."""
-        return self.hidden("participation")[1:].mean(axis=0)
 
     def norm_over_clock(self):
         """The weight norm over w0 (1 - lr γ)^t, what decay alone makes of it: [rows of log]."""
@@ -142,7 +152,7 @@ class Run:
         return self.log["weight_norm"] / (self.log["weight_norm"][0] * clock)
 
     def norm_off_clock(self):
-        """How far the weight norm is off that at most until test accuracy is half-way."""
+        """The largest |norm_over_clock - 1| until test accuracy is half-way."""
         until = np.isin(self.log["step"], self.steps[self.steps <= self.test_half])
         return max(np.abs(self.norm_over_clock()[until] - 1), default=np.nan)
 
@@ -154,7 +164,7 @@ class Run:
         where the gain is under 0.2.
         """
         rows = self.rows[(self.steps >= self.fit_step) & (self.steps <= self.settled())]
-        if len(rows) < 5 or self.final - self.test_acc_at_fit < 0.2:
+        if len(rows) < 5 or self.final_test_acc - self.test_acc_at_fit < 0.2:
             return np.nan
         decay = self.config["lr"] * self.weight_decay * np.diff(rows["step"])
         kicks = np.abs(np.diff(np.log(rows["weight_norm"])) + decay)
@@ -163,13 +173,14 @@ class Run:
         return gains[largest].sum() / gains.sum()
 
     def double_descent(self):
-        """Mean deep rank's minimum up to mid-plateau, maximum up to its end, minimum after that."""
+        """The deep rank's minimum up to mid-plateau, then its maximum up to the plateau's end, then
+        its minimum; NaN without a plateau. Source: paper, Section 2.1 (double descent)."""
         if np.isnan(self.plateau_begin):
             return np.nan, np.nan, np.nan
         middle = (self.plateau_begin + self.plateau_end) / 2
         to_middle = (self.layer_rows["step"] <= middle).sum()
         to_end = (self.layer_rows["step"] <= self.plateau_end).sum()
-        ranks = self.deep_mean_rank
+        ranks = self.deep_rank
         low = ranks[:to_middle].argmin()
         high = low + ranks[low:to_end].argmax()
         return ranks[low], ranks[high], ranks[high:].min()
@@ -206,14 +217,15 @@ def plateau(steps, test, final):
 
     It stays within 0.02, at 0.2 or above and 0.05 or more below its final value.
     """
-    first, last, length, end = np.nan, np.nan, -1, 0
+    first, last, longest = np.nan, np.nan, -1
     between = (test >= 0.2) & (test <= final - 0.05)
-    for i in np.flatnonzero(between):
-        end = max(end, i)  # no plateau that begins later ends earlier
-        while end < len(steps) and between[end] and np.ptp(test[i : end + 1]) <= 0.02 + 1e-9:
+    for begin in np.flatnonzero(between):
+        end = begin
+        while end < len(steps) and between[end] and np.ptp(test[begin : end + 1]) <= 0.02 + 1e-9:
             end += 1
-        if steps[end - 1] - steps[i] > length:
-            first, last, length = steps[i], steps[end - 1], steps[end - 1] - steps[i]
+        length = steps[end - 1] - steps[begin]
+        if length > longest:
+            first, last, longest = steps[begin], steps[end - 1], length
     return first, last
 
 
@@ -225,8 +237,8 @@ def summary(run):
     yield f"  last row: training accuracy {last['train_acc']:.3f}, test {last['test_acc']:.3f}"
     happened = {
         "fitted, training accuracy 0.99": run.fit_step,
-        "training accuracy half-way": run.train_half if run.fit_step >= 0 else np.nan,
-        "test accuracy half-way": run.test_half if run.generalizes else np.nan,
+        "training accuracy half-way": np.nan if np.isnan(run.fit_step) else run.train_half,
+        "test accuracy half-way": run.test_half,
         "plateau of test accuracy": run.plateau_begin if run.two_stages else np.nan,
     }
     for what, when in happened.items():
@@ -238,11 +250,11 @@ def summary(run):
     missing = [what for what, when in happened.items() if np.isnan(when)]
     if missing:
         yield f"  not in these rows: {'; '.join(missing)}"
-    if run.fit_step >= 0:
+    if not np.isnan(run.fit_step):
         yield f"  test accuracy when fitted: {run.test_acc_at_fit:.3f}"
     count = min(10, len(run.rows))
     if count > 1:
-        yield f"  test accuracy, mean of the last {count} rows: {run.final:.3f}"
+        yield f"  test accuracy, mean of the last {count} rows: {run.final_test_acc:.3f}"
     yield f"  largest gap of training and test accuracy: {run.gap:.3f}"
     hidden = f"{run.tunnel_length} of {run.depth - 1} hidden layers"
     yield f"  tunnel, ranks under {run.tunnel_threshold:.0f}: {hidden}"

@@ -48,10 +48,10 @@ class MLP(nn.Module):
 
 
 def uses_onednn(x):
-    """Whether the layers' products of x go through oneDNN, which a tensor in its layout selects.
+    """Whether layer_outputs puts x into oneDNN's layout, so that oneDNN computes its products.
 
-    Still float32: with AVX-512 up to twice as fast as PyTorch's default products, without it
-    slower. Source: ours.
+    They stay float32: with AVX-512 up to twice as fast as PyTorch's own, without it slower.
+    Source: ours. PyTorch calls oneDNN by its former name, mkldnn.
     """
     if x.device.type != "cpu" or x.dtype != torch.float32:
         return False
@@ -63,7 +63,7 @@ def scaled_mlp(depth, width, alpha, seed, dtype=torch.float32):
     """An MLP at alpha times PyTorch's default initialization, weights and biases, on the CPU.
 
     Source: paper, Section 2 and footnotes 2 and 3: alpha = |w| / |w0|. The numbers are drawn in
-    float64 whatever the dtype, as in the authors' implementation: seed 0 is their network.
+    float64 whatever the dtype, as in the authors' implementation; with seed 0 they are theirs.
     """
     torch.manual_seed(seed)
     model = MLP(depth, width, dtype=torch.float64)
@@ -91,7 +91,11 @@ def loss_function(outputs, labels):
 
 
 def save_checkpoint(folder, checkpoint):
-    """Writes a run's state, a dict. Raises OSError."""
+    """Writes a run's state, a dict. Raises OSError.
+
+    It holds config; step; log, the text before that step's row; held_norm, the weight norm at the
+    run's first step; and the state_dict() of model and optimizer.
+    """
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
     write_atomic(folder / "checkpoint.pt", buffer.getbuffer())

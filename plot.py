@@ -10,6 +10,7 @@ In Python each figure is a function, plot.fig2(), that returns a matplotlib Figu
 """
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -19,8 +20,10 @@ if __name__ == "__main__" and "ipykernel" not in sys.modules:
 import matplotlib
 import matplotlib.style
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 import claims
 from claims import DECAYS, DEPTHS, HERE, available_runs, paper_run
@@ -104,7 +107,7 @@ def probe(ax, run):
 def rank_and_live_units(ax, run):
     """Mean rank of the hidden layers from the second on, and live units of those below them, which
     bound it."""
-    steps, ranks = run.layer_log["step"], run.mean_rank_of(run.layer_log)
+    steps, ranks = run.layer_log["step"], run.mean_of("rank", run.layer_log)
     ax.plot(steps, ranks, "k.-", label="mean rank R")
     live = run.hidden("live", run.layer_log)[: max(1, run.depth - 2)].mean(axis=0)
     style = {"color": "#009E73", "label": "live units below, mean"}
@@ -122,7 +125,7 @@ def mark_onsets(ax, run, alpha=1):
     if not np.isnan(run.fit_step):
         style = {"color": TRAIN, "linestyle": "--", "linewidth": 0.9, "alpha": alpha}
         ax.axvline(run.fit_step, label="fitted: training accuracy 99 %", **style)
-    if run.generalizes and not np.isnan(run.test_half):
+    if not np.isnan(run.test_half):
         style = {"color": TEST, "linestyle": ":", "linewidth": 1.3, "alpha": alpha}
         ax.axvline(run.test_half, label="test accuracy half-way", **style)
 
@@ -134,13 +137,13 @@ def paper_accuracy(ax, run):
         style = {"color": colour, "linestyle": "-.", "linewidth": 1.2}
         ax.plot(curves["step"], 100 * curves[column], label=f"the paper's {what}", **style)
     rows = {2000: 10, 5000: 5, 7000: 2}[run.n_train]  # chosen by eye
-    smoothed = exponential_mean(run.rows["test_acc"], rows)
+    smoothed = exponential_moving_average(run.rows["test_acc"], rows)
     style = {"color": TEST, "linewidth": 3, "alpha": 0.25}
     ax.plot(run.steps, 100 * smoothed, label="test, smoothed like the paper's", **style)
 
 
-def exponential_mean(values, rows):
-    """Running means in which a new row counts 1 / rows: [rows]."""
+def exponential_moving_average(values, rows):
+    """A running mean in which a new row counts 1 / rows: [rows]."""
     means, weight = [values[0]], 1 / rows
     for value in values[1:]:
         means.append((1 - weight) * means[-1] + weight * value)
@@ -170,7 +173,7 @@ def finish(fig):
         if ax.get_xlabel() == "optimizer steps":
             ax.xaxis.set_major_formatter(tick_label)
     if legend:
-        columns = len(legend) if len(legend) < 5 else -(-len(legend) // 2)
+        columns = len(legend) if len(legend) < 5 else math.ceil(len(legend) / 2)
         place = {"loc": "outside lower center", "ncols": columns, "fontsize": 9, "frameon": False}
         fig.legend(legend.values(), legend.keys(), **place)
     return fig
@@ -192,7 +195,7 @@ def layer_scale(fig, depth):
             if label == "_layer":
                 line.set_color(colours[int(layer) - 1])
     norm = BoundaryNorm(np.arange(0.5, depth + 1), depth)
-    scale = matplotlib.cm.ScalarMappable(norm, ListedColormap(colours))
+    scale = ScalarMappable(norm, ListedColormap(colours))
     bar = fig.colorbar(scale, ax=fig.axes, shrink=0.7, aspect=40, pad=0.01)
     bar.set_ticks(range(1, depth + 1))
     bar.ax.tick_params(labelsize=7, length=0)
@@ -303,14 +306,11 @@ def fig7(seed=0):
 
 def fig8(seed=None):
     """Ours: does the rank fall before, with, or after test accuracy? All seeds, or one."""
-    seeds = claims.found_seeds() if seed is None else [seed]
+    seeds = claims.found_seeds(seed)
     titles = [f"depth 12, γ={decay:g}" for decay in DECAYS] + ["depth 4 (dashed) and 8, γ=0.01"]
     fig, axes = panels(1, 4, height=3)
-    runs = available_runs(claims.PAPER_RUNS, seeds)
-    if not runs:
-        raise FileNotFoundError("expected finished runs in results/, found none of that seed")
     lost = [[], [], [], []]  # in %, when test accuracy is half-way, by panel
-    for run in runs:
+    for run in available_runs(claims.PAPER_RUNS, seeds):
         column = DECAYS.index(run.weight_decay) if run.depth == 12 else 3
         lost[column].append(100 * run.rank_lost())
         rank_against_test(axes[0, column], run)
@@ -362,14 +362,16 @@ def fig9(seed=0):
 
 
 def fig10(seed=None):
-    """Ours: what sets the pace? Branches at depth 4, 8, 12, n=5000; seed 0 thick."""
+    """Ours: what sets the pace? Branches at depth 4, 8, 12, n=5000; thick: seed 0, or the one."""
+    seeds = claims.found_seeds(seed)
     fig, axes = panels(3, 3)
     for column, depth in zip(axes.T, DEPTHS, strict=True):
-        first, last = claims.BRANCHES[depth]
+        first, last = claims.WINDOWS[depth]
         for arm, colour in ARM_COLOURS.items():
-            for a_seed in claims.found_seeds() if seed is None else [seed]:
+            for a_seed in seeds:
+                width = 2 if a_seed == (seed or 0) else 0.8
+                style = {"color": colour, "label": arm, "linewidth": width}
                 for run in claims.if_there(claims.arm_run, depth, arm, a_seed):
-                    style = {"color": colour, "label": arm, "linewidth": 2 if a_seed == 0 else 0.8}
                     rows = run.rows[(run.steps >= first - 6000) & (run.steps <= last)]
                     layers = np.isin(run.layer_rows["step"], rows["step"])
                     column[0].plot(rows["step"], 100 * rows["test_acc"], **style)
@@ -381,8 +383,6 @@ def fig10(seed=None):
         show_zero(column[1], "weight norm")
         show_zero(column[2], "R, mean rank")
         column[0].set_title(f"depth {depth}, n=5000", fontsize=10)
-    if all(len(ax.lines) == 1 for ax in axes[0]):  # the branch
-        raise FileNotFoundError("expected finished runs in results/, found none of that seed")
     return finish(fig)
 
 
@@ -411,11 +411,12 @@ def fig11(seed=0):
 
 def fig12(seed=None):
     """Ours: deep grokking goes away with Adam's memory: β2=0.99 over the default's, pale."""
+    seeds = claims.found_seeds(seed)
     fig, axes = panels(2, 3, height=3)
     for (top, bottom), depth in zip(axes.T, DEPTHS, strict=True):
         told = []
         for beta2, alpha, memory in ((0.999, 0.35, 2000), (0.99, 1, 200)):
-            for a_seed in claims.found_seeds() if seed is None else [seed]:
+            for a_seed in seeds:
                 width = 2 if a_seed == (seed or 0) else 0.6
                 for run in claims.if_there(claims.memory_run, depth, beta2, a_seed):
                     accuracy(top, run, f"{{}}, β2={beta2}", alpha=alpha, linewidth=width)
@@ -424,9 +425,7 @@ def fig12(seed=None):
                 mark_onsets(bottom, run, alpha)
                 told.append(f"β2={beta2} {what_it_does(run).split(',')[0]}")
         top.set_title("\n".join([f"depth {depth}", ", ".join(told)]), fontsize=10)
-        top.set_xlim(-1000, claims.BRANCHES[depth][1])
-    if not any(ax.lines for ax in axes[0]):
-        raise FileNotFoundError("expected finished runs in results/, found none of that seed")
+        top.set_xlim(-1000, claims.WINDOWS[depth][1])
     return finish(fig)
 
 
@@ -445,8 +444,6 @@ def sqrt_v(ax, run, memory, alpha):
 def draw_claims():
     """Claims by seeds: how many parts hold, of how many; the darker, the more."""
     seeds = claims.found_seeds()
-    if not seeds:
-        raise FileNotFoundError("expected finished runs in results/, found none")
     fig = Figure(figsize=(7.4 + 0.9 * len(seeds), 5.2), layout="constrained")
     ax = fig.subplots()
     for row, claim in enumerate(claims.CLAIMS):
@@ -455,7 +452,7 @@ def draw_claims():
             held, count = claims.count_held(parts), len(parts)
             share = held / max(count, 1)
             colour = matplotlib.colormaps["Blues"](0.05 + 0.75 * share)
-            ax.add_patch(matplotlib.patches.Rectangle((column, row), 1, 1, fc=colour, ec="white"))
+            ax.add_patch(Rectangle((column, row), 1, 1, fc=colour, ec="white"))
             told = f"{held} of {count}" if count else "–"
             ink = "white" if share > 0.7 else "black"
             ax.text(column + 0.5, row + 0.5, told, ha="center", va="center", color=ink, fontsize=9)
@@ -478,13 +475,13 @@ def draw_run(run):
     for ax, panel in zip(axes.flat, drawn, strict=True):
         panel(ax, run)
         mark_onsets(ax, run)
-    name = plain(run.name)
+    name = escape_dollars(run.name)
     fig.suptitle(f"{name}: {what_it_does(run)}" if run.finished else name)
     layer_scale(fig, run.depth)
     return finish(fig)
 
 
-def plain(text):
+def escape_dollars(text):
     """A text as matplotlib shows it unchanged: two dollars would be mathematics."""
     return text.replace("$", r"\$")
 
@@ -500,7 +497,8 @@ def compare(runs):
     for title, run in zip(titles, runs, strict=True):
         if "from" in run.config:
             title.append(f"from step {run.config['from']['step']:,}")
-    titles = [plain("\n".join(title) or run.name) for title, run in zip(titles, runs, strict=True)]
+    titles = ["\n".join(title) or run.name for title, run in zip(titles, runs, strict=True)]
+    titles = [escape_dollars(title) for title in titles]
     drawn = [accuracy, rank_and_live_units, weight_norm, probe]
     fig, _ = column_per_run(runs, drawn, titles, sharex="all")
     layer_scale(fig, max(run.depth for run in runs))
@@ -531,8 +529,7 @@ def draw(what, seed):
             except FileNotFoundError as error:
                 hint = f"make {name.removesuffix('_accuracy')} SEEDS={seed or 0} trains it"
                 raise FileNotFoundError(f"{error}; {hint}") from None
-            (usual,) = figures[name].__defaults__[:1]  # of some figures all seeds, None
-            end = "" if seed in (None, usual) else f"-s{seed}"
+            end = "" if seed is None else f"-s{seed}"
             yield fig, HERE / "figures" / f"{name}{end}"
         elif Path(name).is_dir():
             runs.append(Run(name))
@@ -570,9 +567,9 @@ def main(argv=None):
             if args.out and len(pictures) > 1:
                 raise ValueError(f"expected one picture for --out, found {len(pictures)}")
             for fig, path in pictures:
-                if args.out and args.out.is_dir():
-                    raise ValueError(f"{args.out}: expected a file for --out, found a folder")
-                path = args.out or path.with_name(f"{path.name}.{args.format}")
+                path = args.out or path
+                if not path.suffix:
+                    path = path.with_name(f"{path.name}.{args.format}")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 fig.savefig(path, dpi=120)
                 print(f"{os.path.relpath(path)}: drawn", flush=True)

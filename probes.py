@@ -32,9 +32,10 @@ def layer_features(model, x):
 
 
 def covariance_matrix(features):
-    """Features [n, d] -> their covariance matrix [d, d] in float64.
+    """The covariance matrix [d, d], in float64, of features [n, d], the paper's W.
 
-    Zero if no feature varies by more than its rounding, which is not to count as rank.
+    Zero if no feature varies by more than its rounding, so that rounding does not count as rank.
+    Source: paper, Section 2, Probing Internal Features; the zero is ours.
     """
     covariance = torch.atleast_2d(torch.cov(features.double().T))
     rounding = 8 * torch.finfo(features.dtype).eps * features.abs().amax(dim=0).double()
@@ -43,13 +44,13 @@ def covariance_matrix(features):
 
 
 def numerical_rank(covariance, rtol=None):
-    """How many singular values of a covariance matrix [d, d] are above the relative tolerance.
+    """How many singular values of a covariance matrix [d, d] are above rtol times the largest.
 
     rtol is by default matrix_rank's own, d * eps with the eps of float64, as in the authors'
-    implementation; the paper reads max(n, d) * eps, but the matrix does not know n.
-    No rank is above the number of live units of the layer below, but for the rounding of float32
-    features, whose variance is near the tolerance: in a network of width 16 ranks can be too high.
-    Source: paper, Section 2.
+    implementation; the paper has max(n, d) * eps, but the matrix does not know n.
+    A rank is at most the number of live units of the layer below, but for the rounding of float32
+    features: its variance is near the tolerance at d = 16, and below it, nearly always, at 400.
+    Source: paper, Section 2 and footnote 4.
     """
     # in float64: with float32's eps layers 9 to 11 of depth 12 would begin under 300. hermitian: a
     # covariance is symmetric, its eigenvalues cost less than singular values and count the same.
@@ -101,14 +102,15 @@ def adam_medians(optimizer):
     share of the learning rate. optimizer: an Adam's state_dict(). NaN before its first step.
     Source: m̂, v̂, ε as in Adam's paper (Kingma and Ba 2015, Algorithm 1); the medians are ours.
     """
-    settings, roots, steps = optimizer["param_groups"][0], [torch.tensor([])], [torch.tensor([])]
+    group = optimizer["param_groups"][0]
+    beta1, beta2 = group["betas"]
+    roots, steps = [torch.tensor([])], [torch.tensor([])]  # of nothing more the median is NaN
     for moments in optimizer["state"].values():
-        seen, count = moments["exp_avg_sq"] > 0, float(moments["step"])
-        beta1, beta2 = settings["betas"]
-        root = (moments["exp_avg_sq"].masked_select(seen) / (1 - beta2**count)).sqrt()
-        mean = moments["exp_avg"].masked_select(seen) / (1 - beta1**count)
+        count, seen = float(moments["step"]), moments["exp_avg_sq"] > 0
+        m = moments["exp_avg"][seen] / (1 - beta1**count)
+        root = (moments["exp_avg_sq"][seen] / (1 - beta2**count)).sqrt()
         roots.append(root.cpu())
-        steps.append((mean.abs() / (root + settings["eps"])).cpu())
+        steps.append((m.abs() / (root + group["eps"])).cpu())
     medians = {"adam_sqrt_v": torch.cat(roots), "adam_step": torch.cat(steps)}
     return {name: values.median().item() for name, values in medians.items()}
 
@@ -121,8 +123,10 @@ def probe_accuracies(
     widths: of the layers [depth]; features [n, depth, width], frozen, padded with zeros to the
     widest; labels [n] in 0..9; generator: a CPU one, which draws heads and batches.
     Returns each head's accuracy in 0..1 on the test set after the last step, [depth].
-    Source: paper, Section 2 ("a fixed number of steps"); cross-entropy, Adam at 1e-3 and batches of
-    512 as in the authors' implementation; 300 steps and one computation for all heads are ours.
+    Source: paper, Section 2: heads trained on the training set for "a fixed number of steps".
+    Cross-entropy, Adam at 1e-3 and batches of 512, as in the authors' implementation. Ours: 300
+    steps (theirs: 30 epochs), on all training images (theirs: 80 %), 10 outputs (theirs: one for
+    each training image), no penalty on the weights (theirs: 1e-3 of their norm).
     """
     depth, width = features.shape[1:]
 
@@ -155,10 +159,10 @@ def measure(model, optimizer, train, test, seed, step, layers):
     """Measures one row of the log: {column: value}, in the log's order, accuracies in 0..1.
 
     optimizer: an Adam's state_dict(); train, test: pairs (images [n, 784], labels [n]); seed and
-    step seed the linear probes; layers: whether to measure them, too. Losses are averaged over the
-    10 outputs. Raises FloatingPointError if training has diverged.
-    Source: the quantities of paper, Section 2; participation, collapse, live units, Adam's are
-    ours.
+    step seed the linear probes; layers: whether to measure every layer, too. Losses are
+    loss_function's, over all images. Raises FloatingPointError if training has diverged.
+    Source: paper, Section 2 and, for last_layer_norm, Section 4; participation, collapse, live
+    units and Adam's columns are ours.
     """
     row, features = {"step": step}, {}
     for name, (images, labels) in (("train", train), ("test", test)):
@@ -179,7 +183,7 @@ def measure(model, optimizer, train, test, seed, step, layers):
         )
     if layers:
         widths = [layer.out_features for layer in model.layers]
-        # a stream of its own at each step: a row does not depend on which others were probed
+        # a stream of its own at each step: a row does not depend on which others have the layers
         generator = torch.Generator().manual_seed(seed + 1_000_003 * (step + 1))
         train_layers, test_layers = (features["train"], train[1]), (features["test"], test[1])
         row |= measure_layers(widths, train_layers, test_layers, generator)
@@ -190,7 +194,8 @@ def measure_layers(widths, train, test, generator):
     """The layers' part of a row: {"rank_1": ..., ..., "probe_12": ...}.
 
     widths: of the layers [depth]; train, test: pairs (features [n, depth, width], labels [n]);
-    generator: for the linear probes. Ranks, collapse and live units are the test set's.
+    generator: for the linear probes. All else is measured on the test set, as in the authors'
+    implementation; the paper names no set. The output layer is measured like the internal ones.
     """
     features, labels = test
     columns = {"rank": [], "participation": [], "collapse": [], "live": []}

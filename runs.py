@@ -14,10 +14,10 @@ import os
 import sys
 from pathlib import Path
 
-# What older runs do not have among their settings, with what they trained with.
+# Settings that older runs lack, with the values that they trained with.
 NEWER_SETTINGS = {"hold_norm": False, "beta2": 0.999, "reset_moments": False}
-# What says how a run was made, and is no part of which run it is.
-PROVENANCE = ("data", "device", "machines", "commit", "options")
+# Settings that say how a run was made: runs that differ in these alone are the same run.
+PROVENANCE = ("data", "device", "machines", "options")
 
 
 def write_atomic(path, content):
@@ -96,9 +96,9 @@ def write_config(folder, config):
 def compare_settings(path, config, found):
     """Raises ValueError, in one line, if the settings found are another run's. Steps may grow."""
     changed = []
-    for name, value in ({"from": None} | config).items():
+    for name, value in ({"from": None} | config).items():  # a run that is no branch has no "from"
         other = found.get(name)
-        longer = name == "steps" and isinstance(other, int) and other < value
+        longer = name == "steps" and other < value
         if other != value and not longer and name not in PROVENANCE:
             changed.append(f"{name} is {json.dumps(other)} there and {json.dumps(value)} here")
     if changed:
@@ -144,18 +144,19 @@ def read_log(folder):
     """
     path = Path(folder) / "log.csv"
     text = path.read_text(errors="replace") if path.exists() else ""
-    header, *lines = text.split("\n")[:-1] or [""]
-    if not lines:
+    lines = text.split("\n")[:-1]  # what follows the last line's end is not there yet
+    if len(lines) < 2:
         raise FileNotFoundError(f"{path}: expected rows, found none: the run wrote no row so far")
-    names, rows = header.split(","), []
+    names, rows = lines[0].split(","), []
     if names[0] != "step":
-        raise ValueError(f"{path}: expected a log that begins with step, found {header[:40]!r}")
-    for number, line in enumerate(lines, start=2):
+        raise ValueError(f"{path}: expected a log that begins with step, found {lines[0][:40]!r}")
+    for number, line in enumerate(lines[1:], start=2):
         try:
             row = [float(field or "nan") for field in line.split(",")]
+            in_order = not rows or row[0] > rows[-1][0]  # false of NaN
         except ValueError:
-            row = []
-        if len(row) != len(names) or rows and not row[0] > rows[-1][0]:
+            row, in_order = [], False
+        if len(row) != len(names) or not in_order:
             raise ValueError(
                 f"{path}: expected {len(names)} numbers in line {number}, after those before it, "
                 f"found {line[:40]!r}; restore it, or remove it and repeat the training command"

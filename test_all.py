@@ -6,8 +6,10 @@ says otherwise.
 """
 
 import fcntl
+import functools
 import gzip
 import hashlib
+import importlib
 import io
 import multiprocessing
 import os
@@ -91,8 +93,8 @@ def call(capsys):
 @pytest.fixture
 def quick_probes():
     """Linear probes train for 20 of their 300 steps."""
-    assert probes.probe_accuracies.__defaults__ == (300, 512)
-    with mock.patch.object(probes.probe_accuracies, "__defaults__", (20, 512)):
+    quick = functools.partial(probes.probe_accuracies, steps=20)
+    with mock.patch("probes.probe_accuracies", quick):
         yield
 
 
@@ -428,7 +430,9 @@ def test_the_size_of_adams_steps(beta2):
     assert medians["adam_step"] == pytest.approx(sorted(sizes)[lower])
 
 
-def test_measured_losses_and_accuracies(tiny):
+def test_what_is_measured(tiny, quick_probes):
+    """Losses and accuracies against plain torch; and the columns of a layer, each from its own set:
+    probes are trained on the training set, the rest is measured on the test set."""
     network = plain_network(2, 16, 4.0, 0)
     train_set, test_set, _ = data.load_mnist(tiny, 300)
     ours = model.scaled_mlp(2, 16, 4.0, 0)
@@ -441,6 +445,17 @@ def test_measured_losses_and_accuracies(tiny):
             loss = ((outputs - torch.eye(10)[y]) ** 2).mean().item()
             assert row[f"{name}_loss"] == pytest.approx(loss, rel=1e-5)
             assert row[f"{name}_acc"] == (outputs.argmax(1) == y).sum().item() / len(y)
+    (x, y), (test_x, test_y) = train_set, test_set
+    features, test_features = probes.layer_features(ours, x), probes.layer_features(ours, test_x)
+    generator = torch.Generator().manual_seed(1_000_003)  # seed 0, step 0
+    accuracies = probes.probe_accuracies([16, 10], features, y, test_features, test_y, generator)
+    assert [row["probe_1"], row["probe_2"]] == accuracies
+    hidden = test_features[:, 0, :16]
+    covariance = probes.covariance_matrix(hidden)
+    assert row["rank_1"] == probes.numerical_rank(covariance)
+    assert row["participation_1"] == probes.participation_ratio(covariance)
+    assert row["collapse_1"] == probes.collapse_ratio(hidden, test_y, covariance)
+    assert row["live_1"] == probes.live_units(hidden) and "live_2" not in row
 
 
 # ---- runs.py and train.py: a run's folder ----
@@ -497,7 +512,7 @@ def test_run_names():
         "--lr 1e-4 --beta2 0.9": "d12-n5000-a8-wd0.01-s0-lr0.0001-beta0.9",
     }
     for arguments, name in names.items():
-        assert train.settings(arguments.split())[1].resolve() == HERE / "results" / name
+        assert train.read_command_line(arguments.split())[1].resolve() == HERE / "results" / name
     given = {"reset_moments": True, "steps": 9, "beta2": 0.99, "hold_norm": True}
     name = "x-then-holdnorm-beta0.99-resetmoments-steps9"
     assert train.run_name(given, Path("results/x")) == name
@@ -905,11 +920,11 @@ def test_places(monkeypatch, tmp_path):
     """A home in --out=~/run; and train.py called through a link elsewhere, which keeps its runs."""
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(SystemExit):
-        train.settings(["--out="])
-    assert train.settings(["--out=~/run"])[1] == tmp_path / "run"
+        train.read_command_line(["--out="])
+    assert train.read_command_line(["--out=~/run"])[1] == tmp_path / "run"
     (tmp_path / "link.py").symlink_to(HERE / "train.py")
     linked = runpy.run_path(str(tmp_path / "link.py"))
-    assert linked["settings"]([])[1].resolve() == HERE / "results/d12-n5000-a8-wd0.01-s0"
+    assert linked["read_command_line"]([])[1].resolve() == HERE / "results/d12-n5000-a8-wd0.01-s0"
 
 
 @pytest.mark.parametrize("script", ["train.py", "probes.py", "claims.py", "plot.py"])
@@ -1013,6 +1028,8 @@ def test_a_run_is_drawn_also_while_it_trains(tmp_path, call, count):
     assert said in out
     assert call(plot.main, folder, "--out", tmp_path / "x/y.svg")[0] == 0
     assert (tmp_path / "x/y.svg").stat().st_size > 1000
+    assert call(plot.main, folder, "--out", tmp_path / "y", "--format=pdf")[0] == 0
+    assert (tmp_path / "y.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_damaged_run_is_not_drawn_and_it_says_why(tmp_path, call):
@@ -1041,6 +1058,8 @@ def test_plot_names_what_it_draws(call, tmp_path):
     assert_refused(call(plot.main, "fig3", "--out", tmp_path / "x.xyz"), "'xyz' is not supported")
     two = call(plot.main, "fig3", "fig4", "--out", tmp_path / "x.png")
     assert_refused(two, "expected one picture for --out, found 2")
+    nine = [HERE / "results/d4-n5000-a8-wd0.01-s0"] * 9
+    assert_refused(call(plot.main, *nine), "expected up to 8 runs to compare, found 9")
     for figure in ("fig3", "fig8", "fig10"):
         said = f"make {figure} SEEDS=99 trains it"
         assert_refused(call(plot.main, figure, "--seed", 99), said)
@@ -1068,13 +1087,13 @@ def test_criteria_on_made_up_curves(tmp_path):
     run = criteria.Run(write_run(tmp_path / "r", columns))
     assert run.fit_step == run.train_half == 3000 and run.test_half == 5000
     assert run.test_acc_at_fit == pytest.approx(0.1) and run.norm_at_fit == 297
-    assert run.groks and run.generalizes and run.final == pytest.approx(0.9)
+    assert run.groks and run.generalizes and run.final_test_acc == pytest.approx(0.9)
     assert run.gap == pytest.approx(0.9)
     assert (run.plateau_begin, run.plateau_end) == (5000, 9000) and run.two_stages
     assert run.plateau_level == pytest.approx(0.5)
     assert run.tunnel_length == 3 and run.tunnel_threshold == 300
     assert run.mean_rank[-1] == pytest.approx(225)
-    assert run.deep_mean_rank[-1] == pytest.approx(230)
+    assert run.deep_rank[-1] == pytest.approx(230)
     assert run.at_fit(run.mean_rank) == 425
     # 95 % of the gain is made at 10,000: R is 360 - 160 / 3 + 25 there
     assert run.descent() == pytest.approx(1 - (360 - 160 / 3 + 25) / 425, abs=1e-3)
@@ -1212,7 +1231,7 @@ def test_parts_of_claims_that_fail_alone(stage):
     stage(PAPER | {(12, 7000, 0.01): (66_000, *PAPER[12, 7000, 0.01][1:])})
     assert failing(claims.c14) == ["together", "again"]
     stage(PAPER)
-    claims.paper_run(12, 7000).final_ranks[-1] += 50
+    claims.paper_run(12, 7000).final_ranks[-1] += 50  # the same object that c8 will get
     assert failing(claims.c8) == ["d12/7000 order"]
     for key in PAPER:  # norms that tell as well as the ranks do
         run = claims.paper_run(*key)
@@ -1297,18 +1316,16 @@ def test_nothing_to_measure_is_told_by_a_dash(stage, capsys, call, tmp_path):
     cells = [cell.strip() for cell in line.split("|")]
     assert (cells[3], cells[10]) == ("–", "–")  # test half-way, R's delay
     run = claims.named_run(folder.name)
-    run.test_half = np.nan
     assert np.isnan([run.norm_off_clock(), run.rank_delay(), run.rank_lost()]).all()
     stage({})
-    claims.main()
-    assert_refused(call(plot.main, "claims"), "expected finished runs in results/, found none")
+    for main, asked in ((plot.main, ["claims"]), (lambda _: claims.main(), [])):
+        assert_refused(call(main, *asked), "expected finished runs in results/, found none")
 
 
 def test_a_figure_of_one_seed_has_its_own_name(stage, call, tmp_path):
-    """fig1 is seed 0's, fig8 all seeds'."""
     stage(PAPER)
-    for figure, name in (("fig1", "fig1"), ("fig8", "fig8-s0")):
-        assert call(plot.main, figure, "--seed", 0)[0] == 0
+    for asked, name in (([], "fig8"), (["--seed=0"], "fig8-s0")):
+        assert call(plot.main, "fig8", *asked)[0] == 0
         assert (tmp_path / f"figures/{name}.png").exists()
 
 
@@ -1371,7 +1388,7 @@ def test_delays_of_arms(stage, tmp_path, capsys):
     assert outcome.least_train_acc == pytest.approx(falling[-3:].mean(), abs=0.01)
     assert outcome.last_train_acc == pytest.approx(falling[-10:].mean(), abs=3e-3)
     assert np.isnan(outcome.test_half) and np.isnan(outcome.delay)
-    assert outcome.window == pytest.approx(24 / 17)
+    assert outcome.window_ratio == pytest.approx(24 / 17)
     outcome = made_up_arm(results, "faster decay", -7000, weight_norm=70)
     assert outcome.norms == [pytest.approx(300 * np.exp(-0.4)), 70]
     claims.print_delays([0])
@@ -1533,6 +1550,18 @@ def test_figures_have_their_panels_and_labels(stage, tmp_path):
         if figure is plot.fig5:
             ranks = claims.paper_run(12, 5000).log["rank_11"]
             assert np.array_equal(drawn[8].lines[0].get_ydata(), ranks[::4])  # every 2,000 steps
+        if figure is plot.fig8:  # its first run is depth 4 on 5,000 images, its next depth 8
+            run = claims.paper_run(4, 5000)
+            test = 100 * run.test_acc[::4]
+            curve, ring = drawn[3].lines[:2]
+            assert np.array_equal(curve.get_xdata(), test)
+            share = 100 * run.mean_rank / run.mean_rank.max()
+            assert np.array_equal(curve.get_ydata(), share)
+            half = np.abs(run.layer_rows["step"] - run.test_half).argmin()
+            assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (test[half], share[half])
+        if figure is plot.fig9:
+            ratio = claims.paper_run(4, 5000).norm_over_clock()
+            assert np.array_equal(drawn[3].lines[0].get_ydata(), ratio)
     two = [str(tmp_path / "results/d4-n5000-a8-wd0.01-s0")] * 2
     plot.main(["claims", "fig3", *two, "--format", "svg"])
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
@@ -1551,6 +1580,7 @@ def test_the_accuracies_of_fig1(stage, tmp_path):
             np.testing.assert_array_equal(lines[label].get_ydata(), 100 * curves[column])
     assert lines["fitted: training accuracy 99 %"].get_xdata()[0] == run.fit_step
     assert lines["test accuracy half-way"].get_xdata()[0] == run.test_half
+    assert plot.exponential_moving_average([0, 1, 1], 2).tolist() == [0, 0.5, 0.75]
 
 
 def test_the_jump_is_drawn_row_by_row():
@@ -1609,7 +1639,14 @@ def test_the_panels_of_a_run(tmp_path):
     assert panels["weight norm"].get_ylim()[0] <= 0 and panels["live units"].get_ylim()[0] <= 0
 
 
-# ---- READMEs and surroundings ----
+# ---- bench.py, READMEs and surroundings ----
+
+
+def test_the_loops_of_the_bench_run(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["bench.py"])
+    bench = importlib.import_module("bench")
+    monkeypatch.setattr(bench, "N_TRAIN", 500)
+    assert (bench.step_seconds(2, rounds=3) > 0).all() and bench.measuring_seconds(2) > 0
 
 
 def test_the_readmes_hold_what_make_claims_prints(capsys, monkeypatch):

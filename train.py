@@ -4,7 +4,7 @@
     python train.py --depth 4 --steps 5000          # a smaller network, the first 5,000 steps
     python train.py --from results/<run> --weight-decay 0 --steps 44000    # a branch of a run
     python plot.py results/<run>                    # sum it up and draw it, also while it trains
-    OMP_NUM_THREADS=1 python train.py ...           # on one core: two runs side by side do more
+    OMP_NUM_THREADS=1 python train.py ...           # on one core: two at a time take less time
 
 The same command again continues a run that was stopped, from its last checkpoint, 2,000 steps back
 at most. A branch starts at another run's checkpoint, with its settings but for those given.
@@ -35,7 +35,9 @@ from model import load_checkpoint, loss_function, save_checkpoint, scale_paramet
 from probes import measure, weight_norm
 
 HERE = Path(__file__).resolve().parent
-# The paper's setup and, where that is silent, the authors'; dtype and the log's rows are ours.
+# The paper, Section 2: alpha, weight_decay, width, lr, steps; depth and n_train are its Fig. 1's
+# middle column. The authors' implementation: batch_size, and adamw where the paper says Adam.
+# PyTorch's default: beta2. Ours: the rest.
 DEFAULTS = {
     "depth": 12,
     "n_train": 5000,
@@ -57,7 +59,7 @@ DEFAULTS = {
 }
 # What a branch shares with its parent.
 FIXED = ("depth", "n_train", "alpha", "seed", "width", "batch_size", "dtype", "data_sha256")
-EARLY_STEPS = (0, 10, 30, 100, 300)  # rows with layers, too: here the loss falls by far the most
+EARLY_STEPS = (0, 10, 30, 100, 300)  # have rows, with the layers: the loss falls most here
 CHECKPOINT_EVERY = 2000  # steps at most from one checkpoint to the next
 
 
@@ -79,8 +81,8 @@ def parse_args(argv=None):
         told = f"{told} (default: {default})"
         parser.add_argument(option, type=type(default), choices=choices, help=told)
 
-    add("--depth", "linear layers, output layer included: d")
-    add("--n-train", "the first images of the training set: |D^train|")
+    add("--depth", "linear layers, output layer included: the paper's d")
+    add("--n-train", "how many training images, from the first on: |D^train|")
     add("--alpha", "scale of the initialization: α")
     add("--weight-decay", "its strength: γ")
     add("--seed", "of initialization, minibatches and probes")
@@ -112,7 +114,7 @@ def path(text):
     return Path(text).expanduser()  # no shell does, in --out=~/run
 
 
-def settings(argv=None):
+def read_command_line(argv=None):
     """The command line -> config, the run's settings; its folder; data_dir; a checkpoint or None.
 
     The checkpoint is that of a branch which is new: what it begins with.
@@ -143,7 +145,7 @@ def this_commit():
 def run_name(given, parent=None):
     """d12-n5000-a8-wd0.01-s0, and what else is no default; of a branch <parent>-then-wd0-steps9.
 
-    Without the device, which is no part of which run it is.
+    The device is not in the name: it is no part of which run it is.
     """
     if parent is None:
         form = "d{depth}-n{n_train}-a{alpha:g}-wd{weight_decay:g}-s{seed}"
@@ -186,16 +188,16 @@ def start(given, folder, parent):
         digest = hashlib.sha256((parent / "checkpoint.pt").read_bytes()).hexdigest()
         name, step = parent.resolve().name, checkpoint["step"]
         begin = {"run": name, "step": step, "checkpoint_sha256": digest}
-        config = DEFAULTS | checkpoint["config"] | {"reset_moments": False, "from": begin} | given
+        config = checkpoint["config"] | {"reset_moments": False, "from": begin} | given
         norm = torch.nn.utils.get_total_norm(checkpoint["model"].values()).item()
         checkpoint |= {"log": "", "held_norm": norm}
         if config["reset_moments"]:
             checkpoint["optimizer"]["state"] = {}
 
-    begin, steps = config["from"]["step"], config["steps"]
-    if begin >= steps:
+    first_step, steps = config["from"]["step"], config["steps"]
+    if first_step >= steps:
         found = steps if "steps" in given else f"none, and its parent's are {steps}"
-        told = f"expected more than {begin}, where the branch begins, found {found}"
+        told = f"expected more than {first_step}, where the branch begins, found {found}"
         raise ValueError(f"argument --steps: {told}")
     return config, checkpoint
 
@@ -203,8 +205,8 @@ def start(given, folder, parent):
 def check_branch(folder, config, given, parent):
     """Raises ValueError, in one line, if a branch that has begun is another than is asked for.
 
-    Its parent's name decides, the options that it was begun with and, where its parent's checkpoint
-    is there, what it shares with that.
+    These decide: its parent's name; the options that it was begun with; and, if its parent's
+    checkpoint is there, the settings that it shares with that.
     """
     begin, name = config.get("from"), parent.resolve().name
     if begin is None or begin["run"] != name:
@@ -235,7 +237,7 @@ def check_branch(folder, config, given, parent):
 def build(config):
     """A run's network at its initialization, and its optimizer.
 
-    Source: paper, Section 2, Training Setup; AdamW, as in the authors' implementation.
+    Source: paper, Section 2, Training Setup; AdamW for its Adam, as in the authors' implementation.
     """
     dtype = getattr(torch, config["dtype"])
     model = scaled_mlp(config["depth"], config["width"], config["alpha"], config["seed"], dtype)
@@ -279,27 +281,28 @@ def train(config, folder, data_dir=DATA_DIR, checkpoint=None):
             # a branch's first act is to write a checkpoint of its own: it needs no parent any more
             save_checkpoint(folder, checkpoint | {"config": config})
         config, first_step, log, held_norm = resume(folder, config, model, optimizer)
-        machine, starts = this_machine(device), config.get("machines", [])
-        if starts and machine not in str(starts[-1]):
+        machine, starts = this_machine(device), config["machines"]
+        if starts and machine not in starts[-1]:
             print(f"now on {machine}: the last digits may differ from an unbroken run's")
         config["machines"] = [*starts, f"from step {first_step}: {machine}, commit {this_commit()}"]
         runs.write_config(folder, config)
 
         begin = config["from"]["step"] if "from" in config else 0
-        order = torch.Generator().manual_seed(config["seed"])
-        batches = minibatches(len(images), config["batch_size"], order, device)
+        generator = torch.Generator().manual_seed(config["seed"])
+        batches = minibatches(len(images), config["batch_size"], generator, device)
         batches = itertools.islice(batches, first_step, None)  # the others have been taken
-        saved, clock = first_step, (first_step, time.monotonic())
+        saved = first_step
+        clock = first_step, time.monotonic()
         for step in range(first_step, steps + 1):
             with_layers = step == begin or is_due(step, config["probe_every"], steps)
             with_row = with_layers or is_due(step, config["log_every"], steps)
             saves = with_layers or step - saved >= CHECKPOINT_EVERY
-            if with_row or saves:  # before a state is saved, too: it raises if training diverged
+            if with_row or saves:  # measure raises if training diverged: such a state is not saved
                 adam, seed = optimizer.state_dict(), config["seed"]
                 row = measure(model, adam, train_set, test_set, seed, step, with_layers)
             if saves:
-                # before the row of this step; minibatches and probes depend on seed and step alone,
-                # so no generator's state is in it
+                # the log without this step's row; and no generator's state, since minibatches and
+                # probes depend on seed and step alone
                 state = {"config": config, "step": step, "log": log, "held_norm": held_norm}
                 state |= {"model": model.state_dict(), "optimizer": adam}
                 save_checkpoint(folder, state)
@@ -366,7 +369,7 @@ def show_progress(name, row, steps, since_step, since):
 def main(argv=None):
     """The command line. A fault ends it with one line."""
     try:
-        config, folder, data_dir, checkpoint = settings(argv)
+        config, folder, data_dir, checkpoint = read_command_line(argv)
         train(config, folder, data_dir, checkpoint)
     except KeyboardInterrupt:
         sys.exit("\ntrain.py: stopped; the same command goes on from the last checkpoint")
