@@ -1399,6 +1399,12 @@ def test_delays_of_arms(stage, tmp_path, capsys):
     assert "| 12 | 0 | held norm | – |" in told and "| > 1.41 |" in told
     fig = plot.fig10()
     assert len(fig.axes) == 9 and len(fig.axes[2].lines) == 3  # control, held norm, the branch
+    control = claims.paper_run(12, 5000)
+    test, norm, ranks = (ax.lines[0].get_ydata() for ax in fig.axes[2::3])
+    assert np.array_equal(test, 100 * control.rows["test_acc"][68:129])  # 34,000 to 64,000
+    assert np.array_equal(norm, control.rows["weight_norm"][68:129])
+    assert np.array_equal(ranks, control.mean_rank[17:33])
+    assert fig.axes[2].lines[0].get_linewidth() == 2
     log = results / "d12-n5000-a8-wd0.01-s0-steps40000-then-wd0.03-steps64000/log.csv"
     log.write_text(log.read_text().replace("\n40000,", "\n40000,9", 1))
     claims.named_run.cache_clear()
