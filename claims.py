@@ -517,9 +517,9 @@ def m4(seed):
 
 def as_predicted(run, shallow, at_reset, at_first):
     """A part: a reset run's training is half-way 2,000 ln(at_reset / at_first) steps later than
-    depth 4's, both counted from where Adam starts; it holds within a quarter.
+    depth 4's, counted from the reset and from step 0; within a quarter of the predicted step.
 
-    at_reset, at_first: the loss, or √v, of the reset run and of depth 4 when Adam starts.
+    at_reset, at_first: the loss, or √v, of the reset run at its reset and of depth 4 at step 0.
     """
     predicted = 1000 + shallow.train_half + 2000 * np.log(at_reset / at_first)
     holds = abs(run.train_half - predicted) <= predicted / 4

@@ -243,7 +243,7 @@ def summary(run):
     }
     for what, when in happened.items():
         if not np.isnan(when):
-            at_the_branch = when == step[0] and step[0] > 0  # or before it, perhaps
+            at_the_branch = when == run.steps[0] and step[0] > 0  # or before it, perhaps
             by = "by" if at_the_branch else "at"
             until = f" to {run.plateau_end:,.0f}" if what.startswith("plateau") else ""
             yield f"  {what}: {by} step {when:,.0f}{until}"

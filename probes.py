@@ -160,7 +160,7 @@ def measure(model, optimizer, train, test, seed, step, layers):
 
     optimizer: an Adam's state_dict(); train, test: pairs (images [n, 784], labels [n]); seed and
     step seed the linear probes; layers: whether to measure every layer, too. Losses are
-    loss_function's, over all images. Raises FloatingPointError if training has diverged.
+    loss_function's, over all images. Raises FloatingPointError if training has diverged, or Adam.
     Source: paper, Section 2 and, for last_layer_norm, Section 4; participation, collapse, live
     units and Adam's columns are ours.
     """
@@ -180,6 +180,11 @@ def measure(model, optimizer, train, test, seed, step, layers):
         raise FloatingPointError(
             f"diverged by step {step}, training loss {row['train_loss']}: expected finite numbers; "
             "try a smaller --lr, --alpha or --weight-decay"
+        )
+    if not all(moments["exp_avg_sq"].isfinite().all() for moments in optimizer["state"].values()):
+        raise FloatingPointError(
+            f"Adam's mean of squared gradients overflowed by step {step}: expected finite numbers, "
+            "or weights never move again; try --dtype float64, or a smaller --alpha or --depth"
         )
     if layers:
         widths = [layer.out_features for layer in model.layers]

@@ -744,6 +744,13 @@ def test_finished_means_the_same_to_all_and_a_damaged_log_is_healed(run):
     run.goes_on_from(60)
 
 
+def test_moments_that_overflow_end_a_run(run):
+    """Weights with an infinite v would never move again, while losses are finite."""
+    assert_refused(run("--alpha=1e5"), "squared gradients overflowed by step 10", "--dtype float64")
+    _, log = criteria.read_run(run.folder)
+    assert log["step"].tolist() == [0]
+
+
 def test_divergence_leaves_the_last_finite_state(run, tiny, call):
     assert_refused(run("--lr", 4e9), "diverged by step", "--lr, --alpha or --weight-decay")
     assert call(probes.main, run.folder, "--data-dir", tiny)[0] == 0
@@ -896,9 +903,34 @@ def test_a_branch_of_another_run_of_that_name_is_refused(run, tmp_path):
     branch = ["--steps=80", "--out", tmp_path / "branch", "--from"]
     assert run.bare(*branch, parents[0])[0] == 0
     assert_refused(run.bare(*branch, parents[1]), "whose seed is 1, found 0", tmp_path / "branch")
+    run("--lr=0.01", out=tmp_path / "c/run")
+    other = run.bare(*branch, tmp_path / "c/run")
+    assert_refused(other, "whose lr is 0.01, found 0.001", tmp_path / "branch")
     run("--steps=70", out=parents[0])
     status, out, _ = run.bare(*branch, parents[0])
     assert status == 0 and "branched at step 60; its parent is at step 70 now" in out
+
+
+def test_a_branch_without_its_checkpoint(run, tmp_path):
+    """As it is committed: a finished one is left alone, one without its log is not begun at step 0.
+    Nor does a new one take the place of a checkpoint."""
+    run()
+    branch = ["--steps=80", "--out", tmp_path / "branch", "--from", run.folder]
+    run.bare(*branch)
+    (tmp_path / "branch/checkpoint.pt").unlink()
+    settings = runs.read_config(tmp_path / "branch")
+    older = {name: settings[name] for name in settings if name not in ("device", "options")}
+    runs.write_config(tmp_path / "branch", older)
+    assert "finished before" in run.bare(*branch)[1]
+    (tmp_path / "branch/log.csv").unlink()
+    assert_refused(run.bare(*branch), "branch/checkpoint.pt: expected a run's checkpoint")
+    shutil.rmtree(tmp_path / "branch")
+    run("--seed=1", out=tmp_path / "branch")
+    kept = (tmp_path / "branch/checkpoint.pt").read_bytes()
+    for name in ("config.json", "log.csv"):
+        (tmp_path / "branch" / name).unlink()
+    assert_refused(run.bare(*branch), "seed is 1 there and 0 here")
+    assert (tmp_path / "branch/checkpoint.pt").read_bytes() == kept
 
 
 def test_a_branch_that_has_its_first_checkpoint_alone(run, tiny, tmp_path, call):
@@ -1114,6 +1146,9 @@ def test_a_log_that_starts_late_tells_what_holds_from_its_first_row(tmp_path):
     columns |= dict.fromkeys(("rank_1", "rank_2", "rank_3"), np.full(9, 400))
     told = "\n".join(criteria.summary(criteria.Run(write_run(tmp_path / "r", columns))))
     assert "of 10,000, from 4,000\n" in told and "0.99: by step 4,000\n" in told
+    columns["step"] = np.array([4100, *steps[1:]])  # its first row is at no multiple
+    told = "\n".join(criteria.summary(criteria.Run(write_run(tmp_path / "s", columns))))
+    assert "from 4,100\n" in told and "0.99: by step 4,500\n" in told
 
 
 def test_smoothing_plateaus_and_tunnels_at_their_edges(tmp_path):

@@ -180,7 +180,7 @@ def start(given, folder, parent):
         told = f"a branch has its parent's {', '.join(fixed)}, expected none here"
         raise ValueError(f"argument --from: {told}")
     if (folder / "config.json").exists():
-        config, checkpoint = runs.read_config(folder), None
+        config, checkpoint = DEFAULTS | runs.read_config(folder), None
         check_branch(folder, config, given, parent)
         config |= given
     else:
@@ -221,7 +221,8 @@ def check_branch(folder, config, given, parent):
     if not (parent / "checkpoint.pt").exists():
         return
     checkpoint = load_checkpoint(parent)
-    for setting in FIXED:
+    inherited = DEFAULTS.keys() - given.keys() - {"steps", "reset_moments", "device"}
+    for setting in (*sorted(inherited), "data_sha256"):
         found, other = config[setting], checkpoint["config"][setting]
         if found != other:
             told = f"a branch of {parent}, whose {setting} is {other}"
@@ -277,7 +278,7 @@ def train(config, folder, data_dir=DATA_DIR, checkpoint=None):
         if runs.is_finished(folder, steps):
             print(f"{folder}: finished before, nothing to do; --out trains it anew elsewhere")
             return
-        if checkpoint is not None:
+        if checkpoint is not None and not (folder / "checkpoint.pt").exists():
             # a branch's first act is to write a checkpoint of its own: it needs no parent any more
             save_checkpoint(folder, checkpoint | {"config": config})
         config, first_step, log, held_norm = resume(folder, config, model, optimizer)
@@ -332,7 +333,7 @@ def resume(folder, config, model, optimizer):
     Raises OSError or ValueError, in one line, and changes nothing, if the checkpoint is not good.
     """
     path = folder / "checkpoint.pt"
-    if not path.exists() and not (folder / "log.csv").exists():
+    if not path.exists() and not (folder / "log.csv").exists() and "from" not in config:
         return config, 0, "", weight_norm(model)
     checkpoint = load_checkpoint(folder)
     found, step = checkpoint["config"], checkpoint["step"]
