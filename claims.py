@@ -734,8 +734,8 @@ def print_runs(seeds):
     print_table(cells, rows)
 
 
-def print_betas(seeds, n_train, betas):
-    """Adam's memory: a row a depth and β2, least to most of the seeds."""
+def print_betas(title, seeds, n_train, betas):
+    """Adam's memory: a row a depth and β2, least to most of the seeds; nothing without runs."""
     rows = []
     for depth, beta2 in itertools.product(DEPTHS, betas):
         runs = []
@@ -757,6 +757,7 @@ def print_betas(seeds, n_train, betas):
         }
         rows.append(cells.values())
     if rows:
+        print(f"{title}\n")
         print_table(cells, rows)
 
 
@@ -848,12 +849,10 @@ def main():
         print_roc_auc(seeds)
         print("## Run by run\n")
         print_runs(seeds)
-        print("## Adam's memory\n\nOn 5,000 images:\n")
-        print_betas(seeds, 5000, (0.999, 0.99))
-        print("With other β2:\n")
-        print_betas(seeds, 5000, (0.997, 0.9))
-        print("On 2,000 images:\n")
-        print_betas(seeds, 2000, (0.999, 0.99))
+        print("## Adam's memory\n")
+        print_betas("On 5,000 images:", seeds, 5000, (0.999, 0.99))
+        print_betas("With other β2:", seeds, 5000, (0.997, 0.9))
+        print_betas("On 2,000 images:", seeds, 2000, (0.999, 0.99))
         print("## Our predictions: in bold those that fail, with * those tried before\n")
         print_predictions(seeds)
         print("## The interventions as delay ratios\n")

@@ -282,10 +282,7 @@ def train(config, folder, data_dir=DATA_DIR, checkpoint=None):
             # a branch's first act is to write a checkpoint of its own: it needs no parent any more
             save_checkpoint(folder, checkpoint | {"config": config})
         config, first_step, log, held_norm = resume(folder, config, model, optimizer)
-        machine, starts = this_machine(device), config["machines"]
-        if starts and machine not in starts[-1]:
-            print(f"now on {machine}: the last digits may differ from an unbroken run's")
-        config["machines"] = [*starts, f"from step {first_step}: {machine}, commit {this_commit()}"]
+        config["machines"] = with_this_machine(config, first_step)
         runs.write_config(folder, config)
 
         begin = config["from"]["step"] if "from" in config else 0
@@ -347,10 +344,17 @@ def resume(folder, config, model, optimizer):
     return config, step, checkpoint["log"], checkpoint["held_norm"]
 
 
-def this_machine(device):
-    """What the last digits of a log depend on, in a line."""
+def with_this_machine(config, first_step):
+    """The machines that a run was trained on, a line for each start, and this one.
+
+    A line says what the last digits of a log depend on.
+    """
     threads, capability = torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()
-    return f"{device}, torch {torch.__version__}, threads {threads}, {capability}"
+    machine = f"{config['device']}, torch {torch.__version__}, threads {threads}, {capability}"
+    starts = config["machines"]
+    if starts and machine not in starts[-1]:
+        print(f"now on {machine}: the last digits may differ from an unbroken run's")
+    return [*starts, f"from step {first_step}: {machine}, commit {this_commit()}"]
 
 
 def show_progress(name, row, steps, since_step, since):
