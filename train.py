@@ -4,7 +4,7 @@
     python train.py --depth 4 --steps 5000          # a smaller network, the first 5,000 steps
     python train.py --from results/<run> --weight-decay 0 --steps 44000    # a branch of a run
     python plot.py results/<run>                    # sum it up and draw it, also while it trains
-    OMP_NUM_THREADS=1 python train.py ...           # on one core: two at a time take less time
+    OMP_NUM_THREADS=1 python train.py ...           # on one core, for two runs side by side
 
 The same command again continues a run that was stopped, from its last checkpoint, 2,000 steps back
 at most. A branch starts at another run's checkpoint, with its settings but for those given.
@@ -351,7 +351,7 @@ def with_this_machine(config, first_step):
     """
     threads, capability = torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()
     machine = f"{config['device']}, torch {torch.__version__}, threads {threads}, {capability}"
-    starts = config["machines"]
+    starts = config.get("machines", [])  # older runs have none
     if starts and machine not in starts[-1]:
         print(f"now on {machine}: the last digits may differ from an unbroken run's")
     return [*starts, f"from step {first_step}: {machine}, commit {this_commit()}"]
