@@ -312,10 +312,8 @@ def judge(claim, seeds):
     """A claim's parts, as it yields them, for each seed whose runs are there: {seed: [...]}."""
     judged = {}
     for seed in seeds:
-        try:
-            judged[seed] = list(claim(seed))
-        except FileNotFoundError:  # a run that it needs is not there
-            continue
+        for parts in if_there(list, claim(seed)):  # empty if a run that it needs is not there
+            judged[seed] = parts
     return judged
 
 

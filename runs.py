@@ -16,6 +16,7 @@ from pathlib import Path
 
 # Settings that older runs lack, with the values that they trained with.
 NEWER_SETTINGS = {"hold_norm": False, "beta2": 0.999, "reset_moments": False}
+NEWER_SETTINGS |= {"device": "cpu", "machines": []}
 # Settings that say how a run was made: runs that differ in these alone are the same run.
 PROVENANCE = ("data", "device", "machines", "options")
 

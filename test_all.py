@@ -377,6 +377,7 @@ def test_features_live_units_and_norm(trained):
 def test_batched_probes_equal_one_after_another(tiny):
     """All heads at once against one nn.Linear after another, with the same draws, cross-entropy and
     Adam."""
+    assert probes.probe_accuracies.__defaults__ == (300, 512)
     network = model.scaled_mlp(3, 30, 1.0, 0)
     (x, y), (test_x, test_y), _ = data.load_mnist(tiny, 300)
     features = probes.layer_features(network, x)

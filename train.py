@@ -180,7 +180,7 @@ def start(given, folder, parent):
         told = f"a branch has its parent's {', '.join(fixed)}, expected none here"
         raise ValueError(f"argument --from: {told}")
     if (folder / "config.json").exists():
-        config, checkpoint = DEFAULTS | runs.read_config(folder), None
+        config, checkpoint = runs.read_config(folder), None
         check_branch(folder, config, given, parent)
         config |= given
     else:
@@ -221,7 +221,7 @@ def check_branch(folder, config, given, parent):
     if not (parent / "checkpoint.pt").exists():
         return
     checkpoint = load_checkpoint(parent)
-    inherited = DEFAULTS.keys() - given.keys() - {"steps", "reset_moments", "device"}
+    inherited = DEFAULTS.keys() - given.keys() - {"steps", "reset_moments", *runs.PROVENANCE}
     for setting in (*sorted(inherited), "data_sha256"):
         found, other = config[setting], checkpoint["config"][setting]
         if found != other:
@@ -351,7 +351,7 @@ def with_this_machine(config, first_step):
     """
     threads, capability = torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()
     machine = f"{config['device']}, torch {torch.__version__}, threads {threads}, {capability}"
-    starts = config.get("machines", [])  # older runs have none
+    starts = config["machines"]
     if starts and machine not in starts[-1]:
         print(f"now on {machine}: the last digits may differ from an unbroken run's")
     return [*starts, f"from step {first_step}: {machine}, commit {this_commit()}"]
