@@ -93,17 +93,18 @@ def if_there(find, *arguments):
         return []
 
 
-def found_seeds(seed=None):
-    """The seeds of the paper's runs that are in results/, in order; with a seed, that alone.
+def found_seeds(seed=None, keys=PAPER_RUNS):
+    """The seeds of which one of the paper's runs is in results/, in order; with a seed, that alone.
 
-    Raises FileNotFoundError if there is none.
+    keys: the runs that count, (depth, n_train, weight_decay). Raises FileNotFoundError if there is
+    no such seed.
     """
     seeds = set()
     for folder in (HERE / "results").glob("*"):
         named = re.fullmatch(r"d\d+-n\d+-a8-wd[0-9.]+-s(\d+)", folder.name)
         if named:
             seeds.add(int(named[1]))
-    found = sorted(s for s in seeds if seed in (None, s) and available_runs(PAPER_RUNS, [s]))
+    found = sorted(s for s in seeds if seed in (None, s) and available_runs(keys, [s]))
     if not found:
         raise FileNotFoundError("expected finished runs in results/, found none of that seed")
     return found

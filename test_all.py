@@ -1548,6 +1548,9 @@ def test_fig12(stage, tmp_path, call):
     results = tmp_path / "results"
     stage({})
     assert_refused(call(plot.main, "fig12"), "found none of that seed", "make fig12 SEEDS=0")
+    stage({(12, 7000, 0.01): PAPER[12, 7000, 0.01]})  # which has no part in it, nor in fig10
+    for figure in ("fig10", "fig12"):
+        assert_refused(call(plot.main, figure), "found none of that seed")
     for seed in (0, 1):
         memory_story(results, f"d4-n5000-a8-wd0.01-s{seed}", 5000, 0.2)
         short = {"adam_sqrt_v": np.exp(-np.arange(61) * 500 / 200), "adam_step": np.ones(61)}
